@@ -1,0 +1,57 @@
+# Every target does its own set-up; nothing but Python >= 3.11, make and the package registries is needed.
+# test-peers and clean machines for it: Debian packages are installed with apt-get (as root or with sudo).
+
+PYTHON ?= python3
+VENV := .venv
+TRAIN_VENV := .venv-train
+BIN := $(VENV)/bin
+TRAIN_BIN := $(TRAIN_VENV)/bin
+PIP_FLAGS := --quiet --disable-pip-version-check
+DEMO_OUT := out/demo
+
+.PHONY: demo test test-peers test-training lint bench lock clean
+
+demo: $(VENV)/.runtime
+	$(BIN)/radiolucent demo --out $(DEMO_OUT)
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+test-peers: $(VENV)/.dev
+	sh tests/peers/install.sh
+	$(BIN)/python -m pytest -m peers tests/peers
+
+test-training: $(TRAIN_VENV)/.train
+	$(TRAIN_BIN)/python -m pytest -m training tests/training
+
+bench: $(TRAIN_VENV)/.train
+	$(TRAIN_BIN)/python -m pip install $(PIP_FLAGS) -c requirements/train.txt grad-cam torchcam captum
+	$(TRAIN_BIN)/python -m benchmarks
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: $(VENV)/bin/python pyproject.toml requirements/runtime.txt
+	$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/runtime.txt
+	$(BIN)/python -m pip install $(PIP_FLAGS) --no-deps --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/dev.txt
+	touch $@
+
+$(TRAIN_VENV)/.train: pyproject.toml requirements/train.txt requirements/runtime.txt
+	$(PYTHON) -m venv $(TRAIN_VENV)
+	$(TRAIN_BIN)/python -m pip install $(PIP_FLAGS) torch==2.14.1 torchvision==0.29.1
+	$(TRAIN_BIN)/python -m pip install $(PIP_FLAGS) -r requirements/train.txt
+	$(TRAIN_BIN)/python -m pip install $(PIP_FLAGS) --no-deps --editable .
+	touch $@
+
+lock: $(VENV)/.dev
+	$(PYTHON) requirements/lock.py
+
+clean:
+	rm -rf $(VENV) $(TRAIN_VENV) out build dist

@@ -1,0 +1,62 @@
+"""``radiolucent engines``: what is here, what it is, whether it is sound."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Table
+
+from radiolucent import wiring
+
+app = typer.Typer(help="List, show and check engine packages.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+Folder = Annotated[list[Path] | None, typer.Option("--engines", help="Folder with engine packages.")]
+
+
+@app.command("list")
+def list_engines(as_json: AsJson = False, engines: Folder = None) -> None:
+    """List the installed engines."""
+    specs = wiring.registry(engines).specs
+    if as_json:
+        typer.echo(json.dumps([asdict(s) for s in specs], indent=2))
+        return
+    table = Table("Engine", "Version", "Reads", "Body parts", "Findings", box=None, header_style="bold")
+    for spec in specs:
+        parts = spec.population.body_parts
+        body = ", ".join(parts[:4]) + (f" and {len(parts) - 4} more" if len(parts) > 4 else "")
+        reads = " ".join((*spec.population.modalities, *spec.population.views))
+        table.add_row(spec.id, spec.version, reads, body.lower(), ", ".join(f.key for f in spec.findings))
+    Console().print(table)
+
+
+@app.command("show")
+def show_engine(
+    engine_id: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False, engines: Folder = None
+) -> None:
+    """Show an engine's card: what it was made for, how well it reads, where it looks, its limits."""
+    registry = wiring.registry(engines)
+    card = registry.files(engine_id).read("CARD.md").decode("utf-8", errors="replace")
+    if as_json:
+        typer.echo(json.dumps(asdict(next(s for s in registry.specs if s.id == engine_id)), indent=2))
+        return
+    console = Console()
+    if console.is_terminal:
+        console.print(Markdown(card))
+    else:
+        typer.echo(card)
+
+
+@app.command("check")
+def check_engine(path: Annotated[Path, typer.Argument(help="Folder or zip of an engine package.")]) -> None:
+    """Check a package: manifest, hash, shapes, and that evidence adds up to the score on a probe image."""
+    engine = wiring.check(path)
+    typer.echo(
+        f"{engine.spec.id} {engine.spec.version} is sound: {len(engine.spec.findings)} findings, "
+        f"SHA-256 {engine.spec.sha256[:12]}..., completeness error {engine.completeness_error:.1e} logits"
+    )

@@ -1,0 +1,90 @@
+"""``radiolucent``: the commands (design, section 6)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import radiolucent
+from radiolucent import wiring
+from radiolucent.cli import engines as engines_commands
+from radiolucent.cli.analyze import Guards, Maps, Sex, run_analysis
+from radiolucent.errors import EngineError, RadiolucentError, SettingsError
+from radiolucent.pipeline.options import Options
+
+USAGE_ERROR = 2
+app = typer.Typer(
+    name="radiolucent",
+    help="Diagnostic-imaging AI that a clinician can see through. Research software, not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(engines_commands.app, name="engines")
+EnginesFolder = Annotated[
+    list[Path] | None,
+    typer.Option("--engines", help="Folder with engine packages, besides or instead of the shipped ones."),
+]
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Diagnostic-imaging AI that a clinician can see through. Research software, not a medical device."""
+    if version:
+        typer.echo(radiolucent.__version__)
+        raise typer.Exit
+
+
+@app.command()
+def analyze(
+    paths: Annotated[list[Path], typer.Argument(help="DICOM files, folders, zips, or PNG/JPEG with --engine.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("radiolucent-results"),
+    engine: Annotated[str | None, typer.Option("--engine", help="Engine id; default: chosen by DICOM attributes.")] = None,
+    no_dicom: Annotated[bool, typer.Option("--no-dicom", help="Write no DICOM objects.")] = False,
+    maps: Annotated[Maps, typer.Option("--maps", help="Whose evidence maps are written.")] = Maps.positive,
+    guards: Annotated[Guards, typer.Option("--guards", help="Outside the engine's population: refuse, or flag.")] = Guards.refuse,
+    age: Annotated[float | None, typer.Option("--age", min=0, max=130, help="Age in years.")] = None,
+    sex: Annotated[Sex | None, typer.Option("--sex", help="Sex.")] = None,
+    colours: Annotated[str, typer.Option("--colours", help="Colour map of overlays: safe or hot.")] = "safe",
+    fractional_seg: Annotated[bool, typer.Option("--fractional-seg", help="Also write a FRACTIONAL SEG.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line per image instead of a table.")] = False,
+    engines: EnginesFolder = None,
+) -> None:
+    """Read images, explain every finding, write results that a PACS can show."""
+    options = Options(
+        out=out,
+        engine=engine,
+        with_dicom=not no_dicom,
+        maps=maps.value,
+        guards=guards.value,
+        age_years=age,
+        sex=None if sex is None else sex.value,
+        colour_map=colours,
+        fractional_seg=fractional_seg,
+    )
+    raise typer.Exit(run_analysis(wiring.analyzer(engines), paths, options, as_json=as_json))
+
+
+def main() -> None:
+    """Entry point: errors that somebody can act on become one clear line and exit code 2."""
+    try:
+        app()
+    except (SettingsError, EngineError) as error:
+        _say(error)
+        sys.exit(USAGE_ERROR)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Stopped. Images already written are whole.")
+        sys.exit(130)
+
+
+def _say(error: RadiolucentError) -> None:
+    Console(stderr=True).print(f"[bold red]{error.code}[/]: {error.text}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Built results on their way out. A folder is the first destination."""

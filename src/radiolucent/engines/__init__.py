@@ -1,0 +1,1 @@
+"""Engine packages: manifest, checks at load, registry, routing."""

@@ -1,0 +1,1 @@
+"""The forward pass: the only room that runs ONNX Runtime on images."""

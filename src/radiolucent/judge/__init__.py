@@ -1,0 +1,1 @@
+"""From scores to a clinical word: probability, sign, confidence with reasons, guards, impression. Pure."""

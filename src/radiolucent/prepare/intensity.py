@@ -1,0 +1,34 @@
+"""From display or modality values to the channels an engine was trained on."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+STRETCH_SAMPLES = 65_536
+
+
+def window(values: NDArray[np.float32], *, centre: float, width: float) -> NDArray[np.float32]:
+    """Linear window to [0, 1] (DICOM PS3.3 C.11.2.1.2 LINEAR_EXACT)."""
+    scaled = (values - np.float32(centre - width / 2)) * np.float32(1.0 / width)
+    return np.clip(scaled, 0.0, 1.0, out=scaled)
+
+
+def stretch(
+    display: NDArray[np.float32],
+    *,
+    percentiles: tuple[float, float],
+    valid: NDArray[np.bool_] | None = None,
+) -> NDArray[np.float32]:
+    """Stretch so that two percentiles of the valid pixels become 0 and 1; a flat image becomes zeros.
+
+    Percentiles are read from at most `STRETCH_SAMPLES` regularly spaced pixels, so a large film costs no more than
+    a small one.
+    """
+    chosen = display[valid] if valid is not None else display.ravel()
+    if chosen.size == 0:
+        return np.zeros_like(display)
+    low, high = np.percentile(chosen[:: max(1, chosen.size // STRETCH_SAMPLES)], percentiles)
+    if high <= low:
+        return np.zeros_like(display)
+    return window(display, centre=float(low + high) / 2, width=float(high - low))

@@ -1,0 +1,1 @@
+"""From results to what leaves the building; builds, never sends."""

@@ -1,0 +1,256 @@
+"""Everything said about one image as a Comprehensive 3D SR, TID 1500 Measurement Report (PS3.16).
+
+The tree::
+
+    Imaging Measurement Report
+    |-- language, device observer (the engine), procedure reported (the imaging, not the algorithm)
+    |-- Image Library: the source
+    `-- Imaging Measurements
+        |-- Measurement Group (TID 1501): was it processed, the impression, the disclaimer
+        |-- Measurement Group (TID 1410): a positive finding with a region, its probability, its visual explanation
+        |-- Measurement Group (TID 1501): a positive finding without a place
+        `-- Measurement Group (TID 1501): a finding looked for and judged absent
+
+A finding judged absent carries no ``(121071, DCM, "Finding")``: a reader that takes that item for a statement of
+presence must not be misled. Its presence is the coded evaluation *finding = Absent*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import highdicom.sr as hd
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes as pydicom_codes
+
+from radiolucent.records.engine import Code
+from radiolucent.records.result import DISCLAIMER, Finding
+from radiolucent.report.dicom import legal
+from radiolucent.report.dicom.contour import outline
+from radiolucent.report.dicom.objects import (
+    MANUFACTURER,
+    code_item,
+    engine_label,
+    object_uid,
+    source_reference,
+    stamp,
+    write_content_date,
+)
+from radiolucent.report.dicom.records import BuiltObject, Job
+from radiolucent.standards import codes
+
+SOP_CLASS_UID = "1.2.840.10008.5.1.4.1.1.88.34"
+_EXPLAINING = ("sc", "pm")
+Group = Any  # highdicom's templates; its base class is not public
+_CONTAINS = hd.RelationshipTypeValues.CONTAINS
+
+
+def build_structured_report(job: Job, built: Sequence[BuiltObject]) -> Dataset:
+    """The report of one image, processed or refused; ``built`` are the objects it may refer to."""
+    explaining = [each for each in built if each.kind in _EXPLAINING]
+    groups = [_summary(job), *(_finding_group(job, finding, explaining) for finding in job.result.findings)]
+    content = hd.MeasurementReport(
+        observation_context=_observation_context(job),
+        procedure_reported=_concept(codes.PROCEDURE_BY_MODALITY.get(job.source.modality, codes.IMAGING_PROCEDURE)),
+        imaging_measurements=groups,
+    )
+    content[0].ContentSequence.insert(-1, _image_library(job))
+    report = hd.Comprehensive3DSR(
+        evidence=[_evidence(job), *(each.dataset for each in explaining)],
+        content=content[0],
+        series_instance_uid=object_uid(job, "placeholder-series"),
+        series_number=1,
+        sop_instance_uid=object_uid(job, "sr"),
+        instance_number=1,
+        manufacturer=MANUFACTURER,
+        is_complete=job.result.status == "processed",
+        is_final=False,
+        is_verified=False,
+    )
+    stamp(report, job, "sr", SOP_CLASS_UID)
+    write_content_date(report, job)
+    return report
+
+
+def _concept(code: Code) -> Any:
+    item = code_item(code)
+    return hd.CodedConcept(
+        value=item.CodeValue, scheme_designator=item.CodingSchemeDesignator, meaning=item.CodeMeaning
+    )
+
+
+def _text(name: Code, words: str) -> Any:
+    return hd.TextContentItem(name=_concept(name), value=words, relationship_type=_CONTAINS)
+
+
+def _evidence(job: Job) -> Dataset:
+    """The source, as far as the report refers to it."""
+    source = job.source
+    evidence = Dataset()
+    evidence.update(source.identity)
+    evidence.StudyInstanceUID = source.study_instance_uid
+    evidence.SeriesInstanceUID = source.series_instance_uid
+    evidence.SOPClassUID = source.sop_class_uid
+    evidence.SOPInstanceUID = source.sop_instance_uid
+    return evidence
+
+
+def _observation_context(job: Job) -> Any:
+    """The engine as device observer (PS3.16 TID 1004); there is no person observer."""
+    name, version = engine_label(job)
+    probe = Dataset()
+    stamp(probe, job, "sr", SOP_CLASS_UID)
+    device = hd.DeviceObserverIdentifyingAttributes(
+        uid=probe.DeviceUID,
+        name=legal.clean(f"{name} {version}", limit=64),
+        manufacturer_name=MANUFACTURER,
+        model_name=legal.clean(name, limit=64),
+        serial_number=probe.DeviceSerialNumber,
+    )
+    return hd.ObservationContext(
+        observer_device_context=hd.ObserverContext(
+            observer_type=pydicom_codes.DCM.Device, observer_identifying_attributes=device
+        )
+    )
+
+
+def _image_library(job: Job) -> Dataset:
+    """TID 1600 in its smallest form: the source, so that a viewer finds what the report is about."""
+    reference = source_reference(job.source)
+    image = hd.ImageContentItem(
+        name=None,
+        referenced_sop_class_uid=reference.ReferencedSOPClassUID,
+        referenced_sop_instance_uid=reference.ReferencedSOPInstanceUID,
+        referenced_frame_numbers=_frames(job),
+        relationship_type=_CONTAINS,
+    )
+    group = _container(codes.IMAGE_LIBRARY_GROUP, [image])
+    library: Dataset = _container(codes.IMAGE_LIBRARY, [group])
+    return library
+
+
+def _container(name: Code, content: Sequence[Dataset]) -> Any:
+    container = hd.ContainerContentItem(name=_concept(name), relationship_type=_CONTAINS)
+    container.ContentSequence = hd.ContentSequence(content)
+    return container
+
+
+def _frames(job: Job) -> list[int] | None:
+    return [job.source.frame_number] if job.source.is_one_of_several_frames else None
+
+
+def _summary(job: Job) -> Group:
+    """Three different outputs: processed with findings, processed and nothing found, not processed."""
+    result = job.result
+    if result.status == "refused":
+        state, words = codes.NOT_PROCESSED, f"Not processed: {result.reason.text if result.reason else 'no reason'}"
+    elif result.positives:
+        state, words = codes.SUCCEEDED_WITH_FINDINGS, result.impression
+    else:
+        state, words = codes.SUCCEEDED_WITHOUT_FINDINGS, result.impression or "Processed, nothing found."
+    group = hd.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(job, "summary", "Radiolucent result"),
+        algorithm_id=_algorithm(job, ()),
+        qualitative_evaluations=[_evaluation(codes.PROCESSING_SUMMARY, state)],
+        source_images=[_source_image(job)],
+    )
+    group[0].ContentSequence.append(_text(codes.IMPRESSION, words))
+    group[0].ContentSequence.append(_text(codes.COMMENT, DISCLAIMER))
+    if result.notes:
+        group[0].ContentSequence.append(_text(codes.COMMENT, f"Preparation: {', '.join(result.notes)}"))
+    return group
+
+
+def _finding_group(job: Job, finding: Finding, explaining: Sequence[BuiltObject]) -> Group:
+    common = {
+        "tracking_identifier": _tracking(job, finding.key, f"Radiolucent {finding.key}"),
+        "finding_type": _concept(finding.code) if finding.positive else None,
+        "algorithm_id": _algorithm(job, (f"operating point: probability >= {finding.threshold:.4f}",)),
+        "measurements": [_probability(finding)],
+        "qualitative_evaluations": [
+            _evaluation(finding.code, codes.PRESENT if finding.positive else codes.ABSENT),
+            _evaluation(codes.CERTAINTY_OF_FINDING, codes.CONFIDENCE[finding.confidence]),
+        ],
+    }
+    if finding in job.outlined:
+        group = hd.PlanarROIMeasurementsAndQualitativeEvaluations(**common, referenced_region=_region(job, finding))
+    else:
+        group = hd.MeasurementsAndQualitativeEvaluations(**common, source_images=[_source_image(job)])
+    content = group[0].ContentSequence
+    for each in explaining:
+        if each.key == finding.key and finding in job.located:
+            content.append(_visual_explanation(each.dataset))
+    content.append(_text(codes.COMMENT, _remarks(job, finding)))
+    return group
+
+
+def _remarks(job: Job, finding: Finding) -> str:
+    """Confidence with its reasons, and the place in words only where the place may be shown."""
+    parts = [f"{finding.display}: {'positive' if finding.positive else 'negative'}, confidence {finding.confidence}"]
+    if finding in job.outlined and finding.explanation:
+        parts.append(f"most evidence in {finding.explanation.zone}")
+    if finding.reasons:
+        parts.append(f"because {'; '.join(finding.reasons)}")
+    if finding.flags:
+        parts.append(f"flags: {', '.join(finding.flags)}")
+    return ". ".join(parts)
+
+
+def _tracking(job: Job, key: str, words: str) -> Any:
+    return hd.TrackingIdentifier(uid=object_uid(job, "tracking", key), identifier=legal.clean(words, limit=64))
+
+
+def _algorithm(job: Job, parameters: Sequence[str]) -> Any:
+    """TID 4019."""
+    name, version = engine_label(job)
+    return hd.AlgorithmIdentification(
+        name=legal.clean(name, limit=64),
+        version=legal.clean(version, limit=64),
+        parameters=list(parameters),
+        family=_concept(codes.ARTIFICIAL_INTELLIGENCE),
+        manufacturer=MANUFACTURER,
+    )
+
+
+def _evaluation(name: Code, value: Code) -> Any:
+    return hd.QualitativeEvaluation(name=_concept(name), value=_concept(value))
+
+
+def _probability(finding: Finding) -> Any:
+    return hd.Measurement(
+        name=_concept(codes.PROBABILITY), value=round(100 * finding.probability, 2), unit=_concept(codes.PERCENT)
+    )
+
+
+def _source_image(job: Job) -> Any:
+    return hd.SourceImageForMeasurementGroup(
+        referenced_sop_class_uid=job.source.sop_class_uid,
+        referenced_sop_instance_uid=job.source.sop_instance_uid,
+        referenced_frame_numbers=_frames(job),
+    )
+
+
+def _region(job: Job, finding: Finding) -> Any:
+    """The region's outline as a closed SCOORD polyline of (column, row) (PS3.3 C.18.6)."""
+    explanation = finding.explanation
+    assert explanation is not None  # outlined findings have one
+    return hd.ImageRegion(
+        graphic_type=hd.GraphicTypeValues.POLYLINE,
+        graphic_data=outline(explanation.region),
+        source_image=hd.SourceImageForRegion(
+            referenced_sop_class_uid=job.source.sop_class_uid,
+            referenced_sop_instance_uid=job.source.sop_instance_uid,
+            referenced_frame_numbers=_frames(job),
+        ),
+    )
+
+
+def _visual_explanation(explanation: Dataset) -> Any:
+    """``(130401, DCM, "Visual explanation")`` of TID 1410, which highdicom 0.28.2 does not offer itself."""
+    return hd.ImageContentItem(
+        name=_concept(codes.VISUAL_EXPLANATION),
+        referenced_sop_class_uid=explanation.SOPClassUID,
+        referenced_sop_instance_uid=explanation.SOPInstanceUID,
+        relationship_type=_CONTAINS,
+    )

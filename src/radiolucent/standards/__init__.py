@@ -1,0 +1,1 @@
+"""Code tables of the standards the house speaks, each with its edition."""

@@ -1,0 +1,1 @@
+"""Training of Radiolucent engines: the only home of PyTorch."""

@@ -1,0 +1,49 @@
+"""Random views of a batch, the same for images and masks."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.config import Schedule
+
+
+def augment(images: Tensor, masks: Tensor, schedule: Schedule, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Rotation, scale, shift, optional flip, gamma, contrast, noise.
+
+    Parameters
+    ----------
+    images
+        ``[N, C, S, S]`` in [0, 1].
+    masks
+        ``[N, K, G, G]``: 1 inside, 0 outside, 255 unknown; unknown stays unknown.
+    """
+    count = images.shape[0]
+
+    def uniform(low: float, high: float) -> Tensor:
+        return torch.rand(count, generator=generator) * (high - low) + low
+
+    angle = uniform(-schedule.rotate_deg, schedule.rotate_deg) * (math.pi / 180)
+    scale = uniform(0.88, 1.12)
+    mirror = torch.where(uniform(0, 1) < (0.5 if schedule.flip else 0.0), -1.0, 1.0)
+    theta = torch.zeros(count, 2, 3)
+    theta[:, 0, 0], theta[:, 0, 1] = mirror * torch.cos(angle) / scale, -torch.sin(angle) / scale
+    theta[:, 1, 0], theta[:, 1, 1] = mirror * torch.sin(angle) / scale, torch.cos(angle) / scale
+    theta[:, 0, 2], theta[:, 1, 2] = uniform(-0.08, 0.08), uniform(-0.08, 0.08)
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    moved = F.grid_sample(images, grid, align_corners=False)
+    moved = moved.clamp(0, 1) ** torch.exp(uniform(-0.3, 0.3))[:, None, None, None]
+    moved = moved * uniform(0.85, 1.15)[:, None, None, None] + uniform(-0.06, 0.06)[:, None, None, None]
+    moved = moved + torch.randn(moved.shape, generator=generator) * 0.01
+    if schedule.drop_channel:
+        kept = (uniform(0, 1) >= schedule.drop_channel).float()
+        moved[:, 1:] = moved[:, 1:] * kept[:, None, None, None]
+    known = (masks != 255).all(dim=(2, 3)) if masks.numel() else masks.new_zeros(masks.shape[:2], dtype=torch.bool)
+    mask_grid = F.affine_grid(theta, [count, 1, *masks.shape[2:]], align_corners=False)
+    inside = F.grid_sample((masks == 1).float(), mask_grid, mode="nearest", align_corners=False)
+    visible = inside.flatten(2).sum(2) > 0
+    inside = torch.where((known & visible)[:, :, None, None], inside, torch.full_like(inside, 255.0))
+    return moved.clamp(0, 1), inside

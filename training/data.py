@@ -1,0 +1,286 @@
+"""The curated public images as samples: labels, groups, boxes and masks, split by group.
+
+Each reader returns `Sample` records; nothing here decides what is trained. Blank labels are unknown (``nan``).
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from radiolucent.prepare.intensity import stretch
+from radiolucent.prepare.resample import fit_geometry, resample
+from training.config import Channel, Config
+
+MASK_CELL = 4
+SPLITS = (("train", 0.68), ("val", 0.12), ("test", 0.20))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One image: files of its channels, labels by source column, where findings are, and its group."""
+
+    name: str
+    group: str
+    source: str
+    channels: tuple[Path | None, ...]
+    labels: dict[str, float]
+    boxes: dict[str, list[tuple[float, float, float, float]]] = field(default_factory=dict)
+    masks: dict[str, Path] = field(default_factory=dict)
+    subgroup: dict[str, str] = field(default_factory=dict)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+def _number(text: str | None) -> float:
+    return float(text) if text not in (None, "") else float("nan")
+
+
+def _boxes(path: Path) -> dict[str, dict[str, list[tuple[float, float, float, float]]]]:
+    found: dict[str, dict[str, list[tuple[float, float, float, float]]]] = defaultdict(lambda: defaultdict(list))
+    for row in _rows(path):
+        box = (float(row["x"]), float(row["y"]), float(row["w"]), float(row["h"]))
+        found[Path(row["file"]).name][row["finding"]].append(box)
+    return found
+
+
+CHEST_LABELS = (
+    "Atelectasis Consolidation Infiltration Pneumothorax Edema Emphysema Fibrosis Effusion Pneumonia "
+    "Pleural_Thickening Cardiomegaly Nodule Mass Hernia"
+).split()
+
+
+def chest(root: Path) -> list[Sample]:
+    """Adult frontal films of NIH and SIIM; the COVID family and the children stay out (see the card)."""
+    folder = root / "chest"
+    boxes = _boxes(folder / "boxes.csv")
+    masks = {r["file"]: folder / "masks" / r["mask"] for r in _rows(folder / "masks.csv") if r["what"] == "Pneumothorax"}
+    samples = []
+    for row in _rows(folder / "labels.csv"):
+        source = row["source_dataset"]
+        age = _number(row["age"])
+        if not source.startswith(("NIH", "SIIM")) or age < 18 or row["view"] == "LATERAL":
+            continue
+        labels = {name: _number(row[name]) for name in CHEST_LABELS}
+        labels["Lung_Opacity"] = _number(row["Lung_Opacity"])
+        where = {k: list(v) for k, v in boxes.get(row["file"], {}).items()}
+        either = where.pop("Nodule_or_Mass", [])
+        for name in ("Nodule", "Mass"):
+            if labels[name] == 1 and either:
+                where[name] = where.get(name, []) + either
+        file = row["file"]
+        samples.append(
+            Sample(
+                name=file,
+                group=row["split_group"],
+                source="SIIM" if source.startswith("SIIM") else "NIH",
+                channels=(folder / "images" / file,),
+                labels=labels,
+                boxes=where,
+                masks={"Pneumothorax": masks[file]} if file in masks else {},
+                subgroup={"sex": row["sex"], "view": row["view"]},
+            )
+        )
+    return samples
+
+
+def chest_texture(root: Path, *, excluded_patients: set[str]) -> list[Sample]:
+    """Lung-only films for pretraining, without any patient of another split and without unknown patients."""
+    folder = root / "chest" / "extras"
+    boxes = _boxes(folder / "lungs_only_boxes.csv")
+    samples = []
+    for row in _rows(folder / "lungs_only_labels.csv"):
+        if not row["patient_id"] or row["patient_id"] in excluded_patients:
+            continue
+        labels = {name: _number(row[name]) for name in CHEST_LABELS}
+        labels["Lung_Opacity"] = _number(row["rsna_target"])
+        file = row["file"]
+        samples.append(
+            Sample(
+                name=file,
+                group=row["patient_id"],
+                source="lungs_only",
+                channels=(folder / "lungs_only" / file,),
+                labels=labels,
+                boxes={k: list(v) for k, v in boxes.get(file, {}).items()},
+            )
+        )
+    return samples
+
+
+def chest_patients(root: Path, files: set[str]) -> set[str]:
+    """Patient identifiers (as the public collection gives them) of named films."""
+    return {r["patient_id"] for r in _rows(root / "chest" / "labels.csv") if r["file"] in files}
+
+
+def brain_mri(root: Path) -> list[Sample]:
+    """Slices with tumor yes/no and type; the mask of a tumor serves the tumor and its type."""
+    folder = root / "brain_mri"
+    boxes = _boxes(folder / "boxes.csv")
+    samples = []
+    for row in _rows(folder / "labels.csv"):
+        labels = {name: _number(row[name]) for name in ("tumor", "glioma", "meningioma", "pituitary")}
+        file = Path(row["file"]).name
+        positive = [name for name, value in labels.items() if value == 1]
+        every = [box for group in boxes.get(file, {}).values() for box in group]
+        samples.append(
+            Sample(
+                name=file,
+                group=row["split_group"],
+                source=row["source_dataset"].split()[0],
+                channels=(folder / row["file"],),
+                labels=labels,
+                boxes={name: every for name in positive if every},
+                masks={name: folder / row["mask"] for name in positive if row["mask"]},
+                subgroup={"plane": row["plane"], "sequence": row["sequence"]},
+            )
+        )
+    return samples
+
+
+HEAD_LABELS = "any_hemorrhage epidural subdural subarachnoid intraventricular intraparenchymal skull_fracture".split()
+
+
+def head_ct(root: Path) -> list[Sample]:
+    """Axial slices: brain window and, where there is one, bone window."""
+    folder = root / "head_ct"
+    samples = []
+    for row in _rows(folder / "labels.csv"):
+        if row["source_dataset"].startswith("RSNA"):
+            continue
+        samples.append(
+            Sample(
+                name=Path(row["file"]).name,
+                group=row["split_group"],
+                source=row["source_dataset"].split()[0],
+                channels=(folder / row["file"], folder / row["bone_file"] if row["bone_file"] else None),
+                labels={name: _number(row[name]) for name in HEAD_LABELS},
+                subgroup={"sex": row["sex"]},
+            )
+        )
+    return samples
+
+
+def bone(root: Path) -> list[Sample]:
+    """Limb, hip and shoulder films with expert fracture labels, polygons and boxes."""
+    folder = root / "bone"
+    boxes = _boxes(folder / "boxes.csv")
+    samples = []
+    for row in _rows(folder / "labels.csv"):
+        file = row["file"]
+        mask = folder / "masks" / (Path(file).stem + ".png")
+        fractured = row["fracture"] == "1"
+        samples.append(
+            Sample(
+                name=file,
+                group=row["split_group"],
+                source=row["source_dataset"],
+                channels=(folder / "images" / file,),
+                labels={"fracture": _number(row["fracture"])},
+                boxes={k: list(v) for k, v in boxes.get(file, {}).items()},
+                masks={"fracture": mask} if fractured and mask.exists() else {},
+                subgroup={"hardware": row["hardware"], "region": row["region"], "view": row["view"]},
+            )
+        )
+    return samples
+
+
+READERS = {"chest": chest, "brain_mri": brain_mri, "head_ct": head_ct, "bone": bone}
+
+
+def split_of(samples: list[Sample]) -> dict[str, str]:
+    """Assign every group to train, val or test: within strata of the rarest label a group carries, by hash.
+
+    SIIM films stay in training: their patients cannot be told from NIH's.
+    """
+    groups: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        groups[sample.group].append(sample)
+    carriers: dict[str, int] = defaultdict(int)
+    has = {g: {k for s in rows for k, v in s.labels.items() if v == 1} for g, rows in groups.items()}
+    for names in has.values():
+        for name in names:
+            carriers[name] += 1
+    strata: dict[str, list[str]] = defaultdict(list)
+    for group, rows in groups.items():
+        rarest = min(has[group], key=lambda name: (carriers[name], name), default="none")
+        strata[f"{rows[0].source}:{rarest}"].append(group)
+    assigned: dict[str, str] = {}
+    for key, members in strata.items():
+        members.sort(key=lambda g: hashlib.sha256(g.encode()).hexdigest())
+        for index, group in enumerate(members):
+            assigned[group] = "train" if key.startswith("SIIM") else _share((index + 0.5) / len(members))
+    return assigned
+
+
+def _share(position: float) -> str:
+    edge = 0.0
+    for name, share in SPLITS[::-1]:
+        edge += share
+        if position < edge:
+            return name
+    return "train"
+
+
+def load_channels(sample: Sample, channels: list[Channel], size: int) -> NDArray[np.uint8]:
+    """``[C, size, size]`` in 0..255, fitted by the same code as at run time; a missing channel is zeros."""
+    out = np.zeros((len(channels), size, size), dtype=np.uint8)
+    for index, (path, channel) in enumerate(zip(sample.channels, channels, strict=True)):
+        if path is None:
+            continue
+        display = np.asarray(Image.open(path).convert("L"), dtype=np.float32) / 255.0
+        if channel.stretch is not None:
+            display = stretch(display, percentiles=channel.stretch)
+        fitted = resample(display, fit_geometry(display.shape, model_shape=(size, size)))
+        out[index] = np.clip(np.round(fitted * 255.0), 0, 255).astype(np.uint8)
+    return out
+
+
+def source_truth(sample: Sample, label: str) -> NDArray[np.bool_] | None:
+    """Where ``label`` is, on source pixels: its mask, else its boxes, else None."""
+    first = sample.channels[0]
+    assert first is not None
+    with Image.open(first) as image:
+        columns, rows = image.size
+    truth = np.zeros((rows, columns), dtype=bool)
+    if label in sample.masks:
+        with Image.open(sample.masks[label]) as mask:
+            truth = np.asarray(mask.convert("L").resize((columns, rows), Image.Resampling.NEAREST)) > 0
+    elif label in sample.boxes:
+        for x, y, w, h in sample.boxes[label]:
+            top, left = int(y * rows), int(x * columns)
+            truth[top : max(top + 1, round((y + h) * rows)), left : max(left + 1, round((x + w) * columns))] = True
+    return truth if truth.any() else None
+
+
+def mask_grid(sample: Sample, labels: list[str], size: int) -> NDArray[np.uint8]:
+    """``[K, size / 4, size / 4]``: 1 where a finding is, 0 elsewhere; 255 throughout where it is not known."""
+    grid = size // MASK_CELL
+    out = np.full((len(labels), grid, grid), 255, dtype=np.uint8)
+    for index, label in enumerate(labels):
+        if sample.labels.get(label) != 1 or (label not in sample.masks and label not in sample.boxes):
+            continue
+        truth = source_truth(sample, label)
+        if truth is None:
+            continue
+        geometry = fit_geometry(truth.shape, model_shape=(size, size))
+        fitted = resample(truth.astype(np.float32), geometry)
+        pooled = fitted.reshape(grid, MASK_CELL, grid, MASK_CELL).max((1, 3))
+        out[index] = (pooled > min(0.5, float(pooled.max()) * 0.5)).astype(np.uint8)
+    return out
+
+
+def read(config: Config, root: Path) -> tuple[list[Sample], dict[str, str]]:
+    """All samples of a configuration's domain and the split of their groups."""
+    samples = READERS[config.domain](root)
+    return samples, split_of(samples)

@@ -1,0 +1,178 @@
+"""One recipe for every engine: fit, keep an exponential average, choose the epoch on validation."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from timm.utils import ModelEmaV3
+from torch import Tensor
+
+from training import data, model
+from training.augment import augment
+from training.config import Config, Schedule
+from training.losses import evidence_loss, label_loss
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Samples in memory: ``images [N,C,S,S] uint8``, ``labels [N,K]``, ``masks [N,K,G,G] uint8``."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.float32]
+    masks: NDArray[np.uint8]
+
+
+def to_arrays(samples: list[data.Sample], config: Config) -> Arrays:
+    """Read every sample at the engine's size."""
+    names = [f.label for f in config.findings]
+    size = config.input.size
+    return Arrays(
+        images=np.stack([data.load_channels(s, config.input.channels, size) for s in samples]),
+        labels=np.array([[s.labels.get(n, np.nan) for n in names] for s in samples], dtype=np.float32),
+        masks=np.stack([data.mask_grid(s, names, size) for s in samples]),
+    )
+
+
+def positive_weights(labels: NDArray[np.float32]) -> Tensor:
+    """Square root of negatives over positives, at most 6."""
+    positives, negatives = (labels == 1).sum(0), (labels == 0).sum(0)
+    return torch.tensor(np.clip(np.sqrt(negatives / np.maximum(positives, 1)), 1.0, 6.0), dtype=torch.float32)
+
+
+def normalise(images: Tensor, config: Config) -> Tensor:
+    """``[0, 1]`` to the network's scale."""
+    scaled = (images - config.input.mean) / config.input.std
+    return scaled.contiguous(memory_format=torch.channels_last)
+
+
+def predict(network: torch.nn.Module, arrays: Arrays, config: Config) -> NDArray[np.float32]:
+    """Logits ``[N, K]``."""
+    network.eval()
+    out = []
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        for start in range(0, len(arrays.images), 64):
+            batch = torch.from_numpy(arrays.images[start : start + 64]).float() / 255.0
+            out.append(network(normalise(batch, config))[0].float().numpy())
+    return np.concatenate(out)
+
+
+def aucs(logits: NDArray[np.float32], labels: NDArray[np.float32]) -> list[float]:
+    """AUC per finding; ``nan`` where only one class is known."""
+    out = []
+    for k in range(labels.shape[1]):
+        known = ~np.isnan(labels[:, k])
+        both = len(np.unique(labels[known, k])) == 2
+        out.append(float(roc_auc_score(labels[known, k], logits[known, k])) if both else float("nan"))
+    return out
+
+
+def fit(
+    network: model.EvidenceNet, train: Arrays, val: Arrays, *, config: Config, schedule: Schedule, run: Path, tag: str
+) -> model.EvidenceNet:
+    """Train one phase; a checkpoint each epoch, the best by mean validation AUC at the end."""
+    torch.manual_seed(schedule.seed)
+    generator = torch.Generator().manual_seed(schedule.seed)
+    network = network.to(memory_format=torch.channels_last)
+    frozen = model.freeze(network, config.model.frozen_blocks)
+    trainable = [p for p in network.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(trainable, lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
+    steps = schedule.epochs * math.ceil(len(train.images) / schedule.batch)
+    warmup = min(schedule.warmup_steps, steps // 4)
+    rate = torch.optim.lr_scheduler.LambdaLR(
+        optimiser,
+        lambda s: min(1.0, (s + 1) / max(1, warmup)) * 0.5 * (1 + math.cos(math.pi * min(1.0, s / steps))),
+    )
+    average = ModelEmaV3(network, decay=0.998, use_warmup=True)
+    weights = positive_weights(train.labels)
+    best, first = -1.0, 0
+    state = run / f"{tag}-state.pt"
+    if state.exists():
+        saved = torch.load(state, weights_only=True)
+        network.load_state_dict(saved["network"])
+        average.module.load_state_dict(saved["average"])
+        optimiser.load_state_dict(saved["optimiser"])
+        rate.load_state_dict(saved["rate"])
+        best, first = saved["best"], saved["epoch"] + 1
+    for epoch in range(first, schedule.epochs):
+        started = time.monotonic()
+        network.train()
+        for module in frozen:
+            module.eval()
+        order = torch.randperm(len(train.images), generator=generator)
+        total = torch.zeros(2)
+        for index in order.split(schedule.batch):
+            chosen = index.numpy()
+            images = torch.from_numpy(train.images[chosen]).float() / 255.0
+            masks = torch.from_numpy(train.masks[chosen]).float()
+            images, masks = augment(images, masks, schedule, generator)
+            with torch.autocast("cpu", torch.bfloat16):
+                logits, evidence, _ = network(normalise(images, config))
+            right = label_loss(logits.float(), torch.from_numpy(train.labels[chosen]), weights)
+            reason = evidence_loss(evidence, masks)
+            optimiser.zero_grad()
+            (right + schedule.evidence_weight * reason).backward()
+            torch.nn.utils.clip_grad_norm_(trainable, 2.0)
+            optimiser.step()
+            rate.step()
+            average.update(network)
+            total += torch.stack([right.detach(), reason.detach()]) * len(chosen)
+        scores = aucs(predict(average.module, val, config), val.labels)
+        mean = float(np.nanmean(scores))
+        entry = {
+            "phase": tag,
+            "epoch": epoch,
+            "label_loss": round(float(total[0]) / len(train.images), 4),
+            "evidence_loss": round(float(total[1]) / len(train.images), 4),
+            "val_auc_mean": round(mean, 4),
+            "val_auc": [round(s, 3) for s in scores],
+            "seconds": round(time.monotonic() - started, 1),
+        }
+        log.info("%s", json.dumps(entry))
+        with (run / "log.jsonl").open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(entry) + "\n")
+        if mean > best:
+            best = mean
+            torch.save(average.module.state_dict(), run / f"{tag}-best.pt")
+        torch.save(
+            {
+                "network": network.state_dict(),
+                "average": average.module.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "rate": rate.state_dict(),
+                "best": best,
+                "epoch": epoch,
+            },
+            state,
+        )
+    network.load_state_dict(torch.load(run / f"{tag}-best.pt", weights_only=True))
+    return network
+
+
+def train(config: Config, root: Path, run: Path) -> model.EvidenceNet:
+    """Train an engine from its configuration; everything it needs to go on lies in ``run``."""
+    run.mkdir(parents=True, exist_ok=True)
+    samples, split = data.read(config, root)
+    parts = {name: [s for s in samples if split[s.group] == name] for name in ("train", "val", "test")}
+    log.info("%s", {name: len(rows) for name, rows in parts.items()})
+    network = model.build(config)
+    arrays = {name: to_arrays(parts[name], config) for name in ("train", "val")}
+    if config.pretrain is not None and not (run / "main-state.pt").exists():
+        held = {s.name for name in ("val", "test") for s in parts[name]}
+        texture = data.chest_texture(root, excluded_patients=data.chest_patients(root, held))
+        log.info("pretraining on %d films", len(texture))
+        more = to_arrays(texture, config)
+        network = fit(
+            network, more, arrays["val"], config=config, schedule=config.pretrain, run=run, tag="pretrain"
+        )
+    return fit(network, arrays["train"], arrays["val"], config=config, schedule=config.train, run=run, tag="main")
