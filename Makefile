@@ -1,5 +1,5 @@
 # Every target does its own set-up; nothing but Python >= 3.11, make and the package registries is needed.
-# test-peers and clean machines for it: Debian packages are installed with apt-get (as root or with sudo).
+# test-peers also installs Debian packages with apt-get (as root, or through sudo).
 
 PYTHON ?= python3
 VENV := .venv
@@ -28,7 +28,6 @@ test-training: $(TRAIN_VENV)/.train
 	$(TRAIN_BIN)/python -m pytest -m training tests/training
 
 bench: $(TRAIN_VENV)/.train
-	$(TRAIN_BIN)/python -m pip install $(PIP_FLAGS) -c requirements/train.txt grad-cam torchcam captum
 	$(TRAIN_BIN)/python -m benchmarks
 
 $(VENV)/bin/python:
@@ -50,8 +49,9 @@ $(TRAIN_VENV)/.train: pyproject.toml requirements/train.txt requirements/runtime
 	$(TRAIN_BIN)/python -m pip install $(PIP_FLAGS) --no-deps --editable .
 	touch $@
 
-lock: $(VENV)/.dev
-	$(PYTHON) requirements/lock.py
+lock: $(VENV)/bin/python
+	$(BIN)/python -m pip install $(PIP_FLAGS) uv
+	UV=$(BIN)/uv sh requirements/lock.sh
 
 clean:
 	rm -rf $(VENV) $(TRAIN_VENV) out build dist

@@ -28,15 +28,30 @@ def _performance(config: Config, rows: list[FindingFigures]) -> str:
     names = {f.key: f.display for f in config.findings}
     body = [
         [
-            names[r.key], f"{r.test_positives} / {r.test_count} ({r.test_positive_groups})", r.auc.text(),
-            r.sensitivity.text(), r.specificity.text(), r.ppv.text(), f"{r.threshold:.3f}",
-            _number(r.calibration_error), _number(r.brightness_auc), r.evidence_level,
+            names[r.key],
+            f"{r.test_positives} / {r.test_count} ({r.test_positive_groups})",
+            r.auc.text(),
+            r.sensitivity.text(),
+            r.specificity.text(),
+            r.ppv.text(),
+            f"{r.threshold:.3f}",
+            _number(r.calibration_error),
+            _number(r.brightness_auc),
+            r.evidence_level,
         ]
         for r in rows
     ]
     header = [
-        "Finding", "Positive / n (positive patients)", "AUC", "Sensitivity", "Specificity", "PPV in this test part",
-        "Threshold", "Calibration error", "AUC of brightness alone", "Evidence level",
+        "Finding",
+        "Positive / n (positive patients)",
+        "AUC",
+        "Sensitivity",
+        "Specificity",
+        "PPV in this test part",
+        "Threshold",
+        "Calibration error",
+        "AUC of brightness alone",
+        "Evidence level",
     ]
     return _table(header, body)
 
@@ -48,14 +63,24 @@ def _maps(config: Config, rows: list[FindingFigures]) -> str:
         return "There are no boxes or masks for this engine's images: where its maps point was **not measured**."
     body = [
         [
-            names[r.key], str(r.places), r.hit_rate.text(), _number(r.prior_hit_rate), _number(r.centre_hit_rate),
-            r.mean_iou.text(), f"{r.region_fraction:.1f}",
+            names[r.key],
+            str(r.places),
+            r.hit_rate.text(),
+            _number(r.prior_hit_rate),
+            _number(r.centre_hit_rate),
+            r.mean_iou.text(),
+            f"{r.region_fraction:.1f}",
         ]
         for r in known
     ]
     header = [
-        "Finding", "Places known", "Hit rate (peak inside)", "Hit rate of the mean training mask's peak",
-        "Hit rate of the image centre", "Mean IoU of the region", "Region at this share of the peak",
+        "Finding",
+        "Places known",
+        "Hit rate (peak inside)",
+        "Hit rate of the mean training mask's peak",
+        "Hit rate of the image centre",
+        "Mean IoU of the region",
+        "Region at this share of the peak",
     ]
     return _table(header, body)
 
@@ -94,15 +119,16 @@ Graph SHA-256 `{sha256}`.
 {config.model.backbone} (ImageNet start, Apache-2.0), last feature map at stride {config.model.output_stride}, global
 average pooling, one linear layer; input {len(config.input.channels)} x {config.input.size} x {config.input.size}.
 Every finding's evidence map comes out of the same pass: Grad-CAM in closed form, `sum(evidence) + bias = logit`; the
-largest error on the test part is {test.completeness:.1e}. A map is evidence about the model, not proof about the patient.
+largest error on the test part is {test.completeness:.1e}. A map is evidence about the model, not proof about the
+patient.
 
 ## Data
 
 {listed}
 
-Split by patient or group, never by image: {sizes}. Threshold and calibration were chosen on validation, everything
-below was measured on test, through the shipped graph and the shipped preparation. Intervals are 95 % bootstrap
-intervals over groups, 1,000 resamples.
+Split by patient or group, never by image: {sizes}.
+Threshold and calibration were chosen on validation, everything below was measured on test, through the shipped graph
+and the shipped preparation. Intervals are 95 % bootstrap intervals over groups, 1,000 resamples.
 
 ## How well it reads
 

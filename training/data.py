@@ -54,17 +54,19 @@ def _boxes(path: Path) -> dict[str, dict[str, list[tuple[float, float, float, fl
     return found
 
 
-CHEST_LABELS = (
-    "Atelectasis Consolidation Infiltration Pneumothorax Edema Emphysema Fibrosis Effusion Pneumonia "
-    "Pleural_Thickening Cardiomegaly Nodule Mass Hernia"
-).split()
+CHEST_LABELS = [
+    *("Atelectasis", "Consolidation", "Infiltration", "Pneumothorax", "Edema", "Emphysema", "Fibrosis"),
+    *("Effusion", "Pneumonia", "Pleural_Thickening", "Cardiomegaly", "Nodule", "Mass", "Hernia"),
+]
 
 
 def chest(root: Path) -> list[Sample]:
     """Adult frontal films of NIH and SIIM; the COVID family and the children stay out (see the card)."""
     folder = root / "chest"
     boxes = _boxes(folder / "boxes.csv")
-    masks = {r["file"]: folder / "masks" / r["mask"] for r in _rows(folder / "masks.csv") if r["what"] == "Pneumothorax"}
+    masks = {
+        r["file"]: folder / "masks" / r["mask"] for r in _rows(folder / "masks.csv") if r["what"] == "Pneumothorax"
+    }
     samples = []
     for row in _rows(folder / "labels.csv"):
         source = row["source_dataset"]
@@ -148,7 +150,10 @@ def brain_mri(root: Path) -> list[Sample]:
     return samples
 
 
-HEAD_LABELS = "any_hemorrhage epidural subdural subarachnoid intraventricular intraparenchymal skull_fracture".split()
+HEAD_LABELS = [
+    *("any_hemorrhage", "epidural", "subdural", "subarachnoid", "intraventricular", "intraparenchymal"),
+    "skull_fracture",
+]
 
 
 def head_ct(root: Path) -> list[Sample]:

@@ -95,9 +95,7 @@ def _manifest(
             "std": config.input.std,
             "channels": [c.model_dump(exclude_none=True) for c in config.input.channels],
         },
-        "findings": [
-            _finding(config, k, row, float(bias[k])) for k, row in enumerate(rows)
-        ],
+        "findings": [_finding(config, k, row, float(bias[k])) for k, row in enumerate(rows)],
         "training": {
             "summary": " ".join(config.data_notes),
             "backbone": config.model.backbone,

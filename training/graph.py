@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def _conv_then_norm(module: nn.Module) -> list[tuple[nn.Module, str, str]]:
     pairs = []
     for parent in module.modules():
         names = [n for n, _ in parent.named_children()]
-        for first, second in zip(names, names[1:], strict=False):
+        for first, second in itertools.pairwise(names):
             conv, norm = getattr(parent, first), getattr(parent, second)
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 pairs.append((parent, first, second))

@@ -43,9 +43,7 @@ def auc(scores: Floats, labels: Floats) -> float:
     return float((rankdata(scores)[positives].sum() - n_pos * (n_pos + 1) / 2) / (n_pos * n_neg))
 
 
-def bootstrap(
-    groups: NDArray[np.str_], statistic: Callable[[NDArray[np.intp]], float], *, seed: int = 5
-) -> Interval:
+def bootstrap(groups: NDArray[np.str_], statistic: Callable[[NDArray[np.intp]], float], *, seed: int = 5) -> Interval:
     """``statistic(indices)`` over all samples, and its percentile interval when whole groups are resampled."""
     if len(groups) == 0:
         return NOTHING
@@ -81,7 +79,7 @@ def sigmoid(values: Floats) -> Floats:
 
 
 def balanced_threshold(probabilities: Floats, labels: Floats) -> float:
-    """Greatest sum of sensitivity and specificity on validation (Youden, 1950); 0.5 where data do not allow a choice."""
+    """Greatest sum of sensitivity and specificity (Youden, 1950) on validation; 0.5 where too few cases are there."""
     if min(int((labels == 1).sum()), int((labels == 0).sum())) < FEWEST:
         return 0.5
     false, true, cut = roc_curve(labels, probabilities)

@@ -77,6 +77,25 @@ def aucs(logits: NDArray[np.float32], labels: NDArray[np.float32]) -> list[float
     return out
 
 
+def _losses(
+    network: model.EvidenceNet,
+    train: Arrays,
+    chosen: NDArray[np.int64],
+    weights: Tensor,
+    config: Config,
+    schedule: Schedule,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Label loss and evidence loss of one augmented batch."""
+    images = torch.from_numpy(train.images[chosen]).float() / 255.0
+    masks = torch.from_numpy(train.masks[chosen]).float()
+    images, masks = augment(images, masks, schedule, generator)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits, evidence, _ = network(normalise(images, config))
+    right = label_loss(logits.float(), torch.from_numpy(train.labels[chosen]), weights)
+    return right, evidence_loss(evidence, masks)
+
+
 def fit(
     network: model.EvidenceNet, train: Arrays, val: Arrays, *, config: Config, schedule: Schedule, run: Path, tag: str
 ) -> model.EvidenceNet:
@@ -97,36 +116,28 @@ def fit(
     weights = positive_weights(train.labels)
     best, first = -1.0, 0
     state = run / f"{tag}-state.pt"
+    parts = {"network": network, "average": average.module, "optimiser": optimiser, "rate": rate}
     if state.exists():
         saved = torch.load(state, weights_only=True)
-        network.load_state_dict(saved["network"])
-        average.module.load_state_dict(saved["average"])
-        optimiser.load_state_dict(saved["optimiser"])
-        rate.load_state_dict(saved["rate"])
+        for name, part in parts.items():
+            part.load_state_dict(saved[name])
         best, first = saved["best"], saved["epoch"] + 1
     for epoch in range(first, schedule.epochs):
         started = time.monotonic()
+        total = torch.zeros(2)
+        order = torch.randperm(len(train.images), generator=generator)
         network.train()
         for module in frozen:
             module.eval()
-        order = torch.randperm(len(train.images), generator=generator)
-        total = torch.zeros(2)
         for index in order.split(schedule.batch):
-            chosen = index.numpy()
-            images = torch.from_numpy(train.images[chosen]).float() / 255.0
-            masks = torch.from_numpy(train.masks[chosen]).float()
-            images, masks = augment(images, masks, schedule, generator)
-            with torch.autocast("cpu", torch.bfloat16):
-                logits, evidence, _ = network(normalise(images, config))
-            right = label_loss(logits.float(), torch.from_numpy(train.labels[chosen]), weights)
-            reason = evidence_loss(evidence, masks)
+            right, reason = _losses(network, train, index.numpy(), weights, config, schedule, generator)
             optimiser.zero_grad()
             (right + schedule.evidence_weight * reason).backward()
             torch.nn.utils.clip_grad_norm_(trainable, 2.0)
             optimiser.step()
             rate.step()
             average.update(network)
-            total += torch.stack([right.detach(), reason.detach()]) * len(chosen)
+            total += torch.stack([right.detach(), reason.detach()]) * len(index)
         scores = aucs(predict(average.module, val, config), val.labels)
         mean = float(np.nanmean(scores))
         entry = {
@@ -144,17 +155,8 @@ def fit(
         if mean > best:
             best = mean
             torch.save(average.module.state_dict(), run / f"{tag}-best.pt")
-        torch.save(
-            {
-                "network": network.state_dict(),
-                "average": average.module.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "rate": rate.state_dict(),
-                "best": best,
-                "epoch": epoch,
-            },
-            state,
-        )
+        held = {name: part.state_dict() for name, part in parts.items()}
+        torch.save(held | {"best": best, "epoch": epoch}, state)
     network.load_state_dict(torch.load(run / f"{tag}-best.pt", weights_only=True))
     return network
 
@@ -172,7 +174,5 @@ def train(config: Config, root: Path, run: Path) -> model.EvidenceNet:
         texture = data.chest_texture(root, excluded_patients=data.chest_patients(root, held))
         log.info("pretraining on %d films", len(texture))
         more = to_arrays(texture, config)
-        network = fit(
-            network, more, arrays["val"], config=config, schedule=config.pretrain, run=run, tag="pretrain"
-        )
+        network = fit(network, more, arrays["val"], config=config, schedule=config.pretrain, run=run, tag="pretrain")
     return fit(network, arrays["train"], arrays["val"], config=config, schedule=config.train, run=run, tag="main")

@@ -43,8 +43,12 @@ def geometries(draw: st.DrawFn) -> Geometry:
 @given(geometries(), st.data())
 def test_a_lit_cell_peaks_on_its_own_source_pixels(geometry: Geometry, data: st.DataObject) -> None:
     height, width = geometry.model_shape
-    source = np.array([data.draw(st.integers(8, geometry.source_shape[0] - 9)) + 0.5,
-                       data.draw(st.integers(8, geometry.source_shape[1] - 9)) + 0.5])
+    source = np.array(
+        [
+            data.draw(st.integers(8, geometry.source_shape[0] - 9)) + 0.5,
+            data.draw(st.integers(8, geometry.source_shape[1] - 9)) + 0.5,
+        ]
+    )
     row, column = np.floor(geometry.to_model(source) / np.array([height, width]) * np.array([10, 12])).astype(int)
     evidence = np.zeros((10, 12), dtype=np.float32)
     evidence[row, column] = 1.0
@@ -114,9 +118,20 @@ def test_one_explanation_by_hand() -> None:
         logits=np.array([1.0], dtype=np.float32), evidence=evidence, embedding=np.zeros(1, dtype=np.float32)
     )
     spec = FindingSpec(
-        key="k", display="K", code=Code(scheme="S", value="V", meaning="M"), rank=1, critical=True,
-        is_localisable=True, expected_regions=(), display_class="locate", bias=-0.5, calibration=(1.0, 0.0),
-        threshold=0.5, map_scale=2.0, region_fraction=0.5, evidence_level="adequate",
+        key="k",
+        display="K",
+        code=Code(scheme="S", value="V", meaning="M"),
+        rank=1,
+        critical=True,
+        is_localisable=True,
+        expected_regions=(),
+        display_class="locate",
+        bias=-0.5,
+        calibration=(1.0, 0.0),
+        threshold=0.5,
+        map_scale=2.0,
+        region_fraction=0.5,
+        evidence_level="adequate",
     )
     geometry = Geometry(source_shape=(40, 40), steps=(Scale(height=64, width=64),))
     facts = ImageFacts(stem="x", source_sha256="0", rows=40, columns=40, patient_left_at="right")

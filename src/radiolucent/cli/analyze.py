@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +22,7 @@ from radiolucent.records.result import DISCLAIMER
 SHOWN_ROWS = 200
 
 
-class Maps(str, Enum):
+class Maps(StrEnum):
     """Whose evidence is written."""
 
     positive = "positive"
@@ -32,7 +32,7 @@ class Maps(str, Enum):
     value: Literal["positive", "all", "none"]
 
 
-class Guards(str, Enum):
+class Guards(StrEnum):
     """What happens outside the engine's population."""
 
     refuse = "refuse"
@@ -41,7 +41,7 @@ class Guards(str, Enum):
     value: Literal["refuse", "flag"]
 
 
-class Sex(str, Enum):
+class Sex(StrEnum):
     """As DICOM codes it."""
 
     F = "F"
@@ -97,7 +97,9 @@ def _print(outcomes: Sequence[Outcome], summary: Summary, out: Path) -> None:
         found = item.primary or ("nothing over threshold" if item.status == "processed" else item.reason_code or "")
         chance = "" if item.probability is None else f"{item.probability:.2f}"
         more = str(item.positives - 1) if item.positives > 1 else ""
-        table.add_row(item.label, item.status, item.engine or "", found, chance, item.confidence or "", more, style=style)
+        table.add_row(
+            item.label, item.status, item.engine or "", found, chance, item.confidence or "", more, style=style
+        )
     console.print(table)
     total = summary.processed + summary.refused + summary.repeated
     if total > len(outcomes):

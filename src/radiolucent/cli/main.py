@@ -44,10 +44,14 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 def analyze(
     paths: Annotated[list[Path], typer.Argument(help="DICOM files, folders, zips, or PNG/JPEG with --engine.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the results.")] = Path("radiolucent-results"),
-    engine: Annotated[str | None, typer.Option("--engine", help="Engine id; default: chosen by DICOM attributes.")] = None,
+    engine: Annotated[
+        str | None, typer.Option("--engine", help="Engine id; default: chosen by DICOM attributes.")
+    ] = None,
     no_dicom: Annotated[bool, typer.Option("--no-dicom", help="Write no DICOM objects.")] = False,
     maps: Annotated[Maps, typer.Option("--maps", help="Whose evidence maps are written.")] = Maps.positive,
-    guards: Annotated[Guards, typer.Option("--guards", help="Outside the engine's population: refuse, or flag.")] = Guards.refuse,
+    guards: Annotated[
+        Guards, typer.Option("--guards", help="Outside the engine's population: refuse, or flag.")
+    ] = Guards.refuse,
     age: Annotated[float | None, typer.Option("--age", min=0, max=130, help="Age in years.")] = None,
     sex: Annotated[Sex | None, typer.Option("--sex", help="Sex.")] = None,
     colours: Annotated[str, typer.Option("--colours", help="Colour map of overlays: safe or hot.")] = "safe",

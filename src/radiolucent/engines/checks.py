@@ -74,8 +74,10 @@ def load(files: PackageFiles, *, threads: int | None = None) -> Engine:
     card = files.read("CARD.md").decode("utf-8", errors="replace")
     try:
         session = open_session(graph, threads=threads)
-    except Exception as error:  # noqa: BLE001  ONNX Runtime raises many private types
-        raise _refuse("engine_graph", f"a graph that does not load ({type(error).__name__})", "an ONNX graph") from error
+    except Exception as error:
+        raise _refuse(
+            "engine_graph", f"a graph that does not load ({type(error).__name__})", "an ONNX graph"
+        ) from error
     return Engine(spec=spec, session=session, card=card, completeness_error=_probe(spec, session))
 
 
@@ -86,7 +88,7 @@ def _probe(spec: EngineSpec, session: ort.InferenceSession) -> float:
     images = probe_image(spec)
     try:
         logits, evidence, embedding = session.run(list(OUTPUTS), {session.get_inputs()[0].name: images})
-    except Exception as error:  # noqa: BLE001  ONNX Runtime raises many private types
+    except Exception as error:
         raise _refuse("engine_shape", f"a graph that does not take {images.shape}", "[N, C, H, W]") from error
     count, findings = len(images), len(spec.findings)
     if logits.shape != (count, findings) or evidence.shape[:2] != (count, findings) or evidence.ndim != 4:
@@ -97,7 +99,7 @@ def _probe(spec: EngineSpec, session: ort.InferenceSession) -> float:
         )
     if embedding.ndim != 2 or not all(np.isfinite(a).all() for a in (logits, evidence, embedding)):
         raise _refuse("engine_shape", f"embedding {embedding.shape} or values that are not finite", "[N, D], finite")
-    error = completeness(spec, logits, evidence)
-    if error > COMPLETENESS_LIMIT:
-        raise _refuse("engine_completeness", f"evidence that misses its logit by {error:.2g}", f"{COMPLETENESS_LIMIT}")
-    return error
+    missed = completeness(spec, logits, evidence)
+    if missed > COMPLETENESS_LIMIT:
+        raise _refuse("engine_completeness", f"evidence that misses its logit by {missed:.2g}", f"{COMPLETENESS_LIMIT}")
+    return missed

@@ -102,7 +102,9 @@ def parse(text: bytes) -> EngineSpec:
         root = Table(tomllib.loads(text.decode("utf-8")), "engine.toml: ")
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise EngineError(
-            "engine_manifest", found=f"engine.toml that is not TOML ({error})", expected="TOML 1.0 in UTF-8",
+            "engine_manifest",
+            found=f"engine.toml that is not TOML ({error})",
+            expected="TOML 1.0 in UTF-8",
             action="Mend engine.toml, or export the package again.",
         ) from error
     root.choice("format", (FORMAT,))
@@ -174,9 +176,7 @@ def _finding(table: Table) -> FindingSpec:
         threshold=threshold,
         map_scale=table.get("map_scale", float),
         region_fraction=table.get("region_fraction", float),
-        evidence_level=cast(
-            EvidenceLevel, table.choice("evidence_level", ("adequate", "limited", "insufficient"))
-        ),
+        evidence_level=cast(EvidenceLevel, table.choice("evidence_level", ("adequate", "limited", "insufficient"))),
         test_positives=metrics.get("test_positives", int),
         sensitivity=metrics.optional("sensitivity", float),
         specificity=metrics.optional("specificity", float),

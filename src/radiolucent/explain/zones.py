@@ -23,9 +23,7 @@ def _third(row_share: float, words: tuple[str, str, str]) -> str:
     return words[min(2, int(row_share * 3))]
 
 
-def zone(
-    at: tuple[int, int], *, shape: tuple[int, int], zones: Zones, patient_left_at: ImageSide | None
-) -> str:
+def zone(at: tuple[int, int], *, shape: tuple[int, int], zones: Zones, patient_left_at: ImageSide | None) -> str:
     """Name the place of source pixel ``at = (row, column)`` in an image of ``shape = (rows, columns)``.
 
     Zones are thirds and halves of the picture: they name where in the picture, not which organ.

@@ -116,14 +116,14 @@ def _share_in_region(explanation: Explanation) -> float:
     return float(positive[explanation.region].sum(dtype=np.float64)) / total if total > 0 else 0.0
 
 
-def refused(code: str, text: str, *, facts: ImageFacts, spec: EngineSpec | None) -> ImageResult:
+def refused(reason: Reason, *, facts: ImageFacts, spec: EngineSpec | None) -> ImageResult:
     """A refusal as a result: nothing was claimed."""
     return ImageResult(
         status="refused",
-        reason=Reason(code=code, text=text),
+        reason=reason,
         engine=None if spec is None else engine_ref(spec),
         image=facts,
         findings=(),
         primary=None,
-        impression=f"Not processed: {text}",
+        impression=f"Not processed: {reason.text}",
     )

@@ -8,17 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from radiolucent.errors import InputRefused
+from radiolucent.prepare.header import Instance
 from radiolucent.records.engine import EngineSpec
-from radiolucent.records.image import ImageFacts, ModelInput, SourceFile
+from radiolucent.records.image import ImageFacts, Inference, ModelInput, SourceFile
+from radiolucent.records.result import Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A file whose header was read and whose engine is known. ``header`` is ``None`` for a picture."""
+    """A file whose header was read and whose engine is known. ``instance`` is ``None`` for a picture."""
 
     file: SourceFile
-    header: Dataset | None
+    instance: Instance | None
     facts: ImageFacts
     spec: EngineSpec
     flags: tuple[str, ...]
@@ -31,18 +32,27 @@ class Refused:
     label: str
     stem: str
     sha256: str | None
-    error: InputRefused
+    reason: Reason
     facts: ImageFacts | None = None
     spec: EngineSpec | None = None
     header: Dataset | None = None
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """The very same instance, offered again."""
+
+    label: str
+    folder: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One frame of an opened file, with the name of its folder."""
+    """One frame of an opened file, 1-based, with the name of its folder."""
 
     opened: Opened
-    facts: ImageFacts
+    frame_number: int
     folder: str
 
 
@@ -51,7 +61,17 @@ class Prepared:
     """A frame ready for inference. ``display8 [rows, columns]`` is the display image in 0..255, to be shown later."""
 
     frame: Frame
+    facts: ImageFacts
     input: ModelInput
     display8: NDArray[np.uint8]
     notes: tuple[str, ...]
-    milliseconds: float
+    prepare_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inferred:
+    """A frame after its forward pass; ``infer_ms`` is its share of the batch."""
+
+    prepared: Prepared
+    inference: Inference
+    infer_ms: float

@@ -39,12 +39,15 @@ class BoundedFile(io.BufferedIOBase):
         self._left = budget
 
     def readable(self) -> bool:
+        """Yes."""
         return True
 
     def seekable(self) -> bool:
+        """Yes."""
         return True
 
     def read(self, count: int | None = -1, /) -> bytes:
+        """At most ``count`` bytes and at most what is left."""
         remaining = max(0, self.size - self._handle.tell())
         wanted = remaining if count is None or count < 0 else min(count, remaining)
         if self._left is not None:
@@ -59,12 +62,15 @@ class BoundedFile(io.BufferedIOBase):
         return self._handle.read(wanted)
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a position."""
         return self._handle.seek(offset, whence)
 
     def tell(self) -> int:
+        """The position."""
         return self._handle.tell()
 
     def close(self) -> None:
+        """Close the file under it."""
         self._handle.close()
         super().close()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from struct import unpack_from
 
 from radiolucent.errors import InputRefused
-from radiolucent.prepare.bounded import BoundedFile
 from radiolucent.prepare.boundary import refused
+from radiolucent.prepare.bounded import BoundedFile
 
 ITEM, SEQUENCE_DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 JPEG_START, J2K_START = b"\xff\xd8", b"\xff\x4f\xff\x51"

@@ -6,6 +6,7 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
@@ -140,24 +141,25 @@ def _parse(file: BoundedFile) -> tuple[Dataset, PixelElement | None, bytes | Non
     has_prefix = _has_prefix(file)
     if has_prefix:
         file.seek(132)
-        meta = read_dataset(file, False, True, stop_when=_outside_meta)
+        meta = read_dataset(cast(BinaryIO, file), False, True, stop_when=_outside_meta)
         if text(meta, "TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
             inflated = inflate(file.read())
             whole = BoundedFile(io.BytesIO(inflated), size=len(inflated))
             watch = _Watch(whole)
-            dataset = read_dataset(whole, False, True, stop_when=watch)
+            dataset = read_dataset(cast(BinaryIO, whole), False, True, stop_when=watch)
             dataset.file_meta = FileMetaDataset(meta)
             return dataset, watch.pixels, inflated
         file.seek(0)
     watch = _Watch(file)
     try:
-        read = read_partial(file, watch, force=True)  # type: ignore[arg-type]
+        read = read_partial(cast(BinaryIO, file), watch, force=True)
     except InputRefused:
         raise (truncated() if has_prefix else not_dicom()) from None
     # A plain dataset: a FileDataset would keep the file handle.
     dataset = Dataset(read)
     dataset.file_meta = read.file_meta
-    dataset.set_original_encoding(*read.original_encoding, read.original_character_set)
+    is_implicit, is_little_endian = read.original_encoding
+    dataset.set_original_encoding(is_implicit, is_little_endian, read.original_character_set)
     return dataset, watch.pixels, None
 
 
@@ -270,7 +272,6 @@ def read_header(path: Path, *, max_pixels: int = MAX_PIXELS, max_frames: int = M
         refuse_unless_source(dataset)
         if is_media_directory(dataset):
             raise not_dicom()
-        _check_uids(dataset)
         if pixels is None or pixels.length == 0:
             raise refused(
                 "no_pixel_data",
@@ -278,6 +279,7 @@ def read_header(path: Path, *, max_pixels: int = MAX_PIXELS, max_frames: int = M
                 expected="an image",
                 action="Send the image object.",
             )
+        _check_uids(dataset)
         layout = pixel_layout(dataset, max_pixels=max_pixels, max_frames=max_frames)
         syntax, notes = _transfer_syntax(dataset, pixels)
         whole = file if inflated is None else BoundedFile(io.BytesIO(inflated), size=len(inflated))

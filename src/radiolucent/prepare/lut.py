@@ -26,7 +26,8 @@ class Lut:
     def apply(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
         """Look every value up; values beyond an end take the end's entry."""
         index = np.clip(np.rint(values.astype(np.float64)) - self.first, 0, self.data.size - 1).astype(np.intp)
-        return self.data[index]
+        found: NDArray[np.float32] = self.data[index]
+        return found
 
     def apply_to_display(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
         """`apply`, scaled to [0, 1] by the bits per entry."""
@@ -115,7 +116,7 @@ def valid_pixels(
     ``None`` when no pixel is padding, or when all are: then the value says nothing.
     """
     limit = padding if range_limit is None else range_limit
-    is_padding = (stored >= min(padding, limit)) & (stored <= max(padding, limit))  # type: ignore[operator]
+    is_padding: NDArray[np.bool_] = (stored >= min(padding, limit)) & (stored <= max(padding, limit))  # type: ignore[operator]
     if not is_padding.any() or is_padding.all():
         return None
-    return ~is_padding
+    return np.logical_not(is_padding)

@@ -34,10 +34,11 @@ NOT_SOURCE_IMAGES: tuple[tuple[str, str], ...] = (
     (SOP + "481.", "a radiotherapy object"),
 )
 #: Modality values (PS3.3 C.7.3.1.1.1) of objects that are not acquired images.
-NOT_SOURCE_MODALITIES = frozenset(
+_MODALITIES = (
     "ANN ASMT AU CTPROTOCOL DOC ECG EPS FID HD KO M3D PLAN POS PR REG RESP RTDOSE RTINTENT RTPLAN RTRAD RTRECORD "
-    "RTSEGANN RTSTRUCT RWV SEG SM SMR SR STAIN TEXTUREMAP XAPROTOCOL".split()
+    "RTSEGANN RTSTRUCT RWV SEG SM SMR SR STAIN TEXTUREMAP XAPROTOCOL"
 )
+NOT_SOURCE_MODALITIES = frozenset(_MODALITIES.split())
 #: An RT Image is a film (portal image), unlike the rest of its family.
 RT_IMAGE = SOP + "481.1"
 

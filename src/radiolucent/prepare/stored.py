@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.encaps import encapsulate, get_frame
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 
 from radiolucent.prepare.boundary import refusing
 from radiolucent.prepare.codestream import check_declared_size, declared_size
@@ -92,9 +92,7 @@ def _gdcm(instance: Instance, data: bytes, precision: int) -> NDArray[np.generic
         image.SetPlanarConfiguration(layout.planar)
     image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str.__str__(instance.transfer_syntax))))
     allocated = 8 if precision <= 8 else 16
-    image.SetPixelFormat(
-        gdcm.PixelFormat(layout.samples, allocated, precision, precision - 1, int(layout.is_signed))
-    )
+    image.SetPixelFormat(gdcm.PixelFormat(layout.samples, allocated, precision, precision - 1, int(layout.is_signed)))
     buffer = image.GetBuffer().encode("utf-8", "surrogateescape")
     array = np.frombuffer(buffer, dtype=f"<{'i' if layout.is_signed else 'u'}{allocated // 8}")
     shape = (layout.rows, layout.columns, layout.samples)
@@ -105,7 +103,7 @@ def _encapsulated(instance: Instance, index: int) -> NDArray[np.generic]:
     layout, syntax = instance.layout, instance.transfer_syntax
     with instance.open_pixels() as file:
         data = get_frame(
-            file,  # type: ignore[arg-type]
+            file,
             index,
             number_of_frames=layout.frames,
             extended_offsets=_extended_offsets(instance),

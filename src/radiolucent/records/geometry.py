@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 class Step(Protocol):
     """One recorded geometric step."""
 
-    def shape_after(self, shape: tuple[int, int]) -> tuple[int, int]: ...
+    def shape_after(self, shape: tuple[int, int], /) -> tuple[int, int]:
+        """``(rows, columns)`` after this step."""
+        ...
 
-    def affine(self, shape: tuple[int, int]) -> tuple[tuple[float, float], tuple[float, float]]:
+    def affine(self, shape: tuple[int, int], /) -> tuple[tuple[float, float], tuple[float, float]]:
         """``((row_scale, row_offset), (col_scale, col_offset))`` for an image of ``shape``."""
         ...
 
@@ -33,10 +35,12 @@ class Crop:
     height: int
     width: int
 
-    def shape_after(self, shape: tuple[int, int]) -> tuple[int, int]:
+    def shape_after(self, _shape: tuple[int, int], /) -> tuple[int, int]:
+        """See `Step`."""
         return (self.height, self.width)
 
-    def affine(self, shape: tuple[int, int]) -> tuple[tuple[float, float], tuple[float, float]]:
+    def affine(self, _shape: tuple[int, int], /) -> tuple[tuple[float, float], tuple[float, float]]:
+        """See `Step`."""
         return (1.0, -float(self.row)), (1.0, -float(self.column))
 
 
@@ -49,10 +53,12 @@ class Pad:
     left: int
     right: int
 
-    def shape_after(self, shape: tuple[int, int]) -> tuple[int, int]:
+    def shape_after(self, shape: tuple[int, int], /) -> tuple[int, int]:
+        """See `Step`."""
         return (shape[0] + self.top + self.bottom, shape[1] + self.left + self.right)
 
-    def affine(self, shape: tuple[int, int]) -> tuple[tuple[float, float], tuple[float, float]]:
+    def affine(self, _shape: tuple[int, int], /) -> tuple[tuple[float, float], tuple[float, float]]:
+        """See `Step`."""
         return (1.0, float(self.top)), (1.0, float(self.left))
 
 
@@ -63,10 +69,12 @@ class Scale:
     height: int
     width: int
 
-    def shape_after(self, shape: tuple[int, int]) -> tuple[int, int]:
+    def shape_after(self, _shape: tuple[int, int], /) -> tuple[int, int]:
+        """See `Step`."""
         return (self.height, self.width)
 
-    def affine(self, shape: tuple[int, int]) -> tuple[tuple[float, float], tuple[float, float]]:
+    def affine(self, shape: tuple[int, int], /) -> tuple[tuple[float, float], tuple[float, float]]:
+        """See `Step`."""
         return (self.height / shape[0], 0.0), (self.width / shape[1], 0.0)
 
 

@@ -29,6 +29,7 @@ SALIENCY = _dcm("130404", "Saliency")
 # Measurement report: PS3.16 TID 1500, TID 1501, TID 1410, TID 4019.
 IMAGING_MEASUREMENT_REPORT = _dcm("126000", "Imaging Measurement Report")
 IMAGE_LIBRARY = _dcm("111028", "Image Library")
+SOURCE = _sct("260753009", "Source")
 IMAGE_LIBRARY_GROUP = _dcm("126200", "Image Library Group")
 FINDING = _dcm("121071", "Finding")
 IMPRESSION = _dcm("121073", "Impression")

@@ -106,4 +106,5 @@ def _distances(
     offset = points - begin
     if length == 0:
         return np.hypot(offset[:, 0], offset[:, 1])
-    return np.abs(along[0] * offset[:, 1] - along[1] * offset[:, 0]) / length
+    distances: NDArray[np.float64] = np.abs(along[0] * offset[:, 1] - along[1] * offset[:, 0]) / length
+    return distances

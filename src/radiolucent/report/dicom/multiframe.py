@@ -29,7 +29,7 @@ Pointer = tuple[str, str]
 PLANE_POSITION: Pointer = ("ImagePositionPatient", "PlanePositionSequence")
 
 
-def write_common(dataset: Dataset, job: Job, kind: ObjectKind, *, content_label: str, description: str) -> None:
+def write_common(dataset: Dataset, job: Job, *, content_label: str, description: str) -> None:
     """Modules both image kinds share (PS3.3 C.7.6.16, C.7.6.17, C.12.2, C.10.9.1 content identification)."""
     source = job.source
     write_content_date(dataset, job)
@@ -41,14 +41,11 @@ def write_common(dataset: Dataset, job: Job, kind: ObjectKind, *, content_label:
     dataset.PhotometricInterpretation = "MONOCHROME2"
     write_lossy(dataset, source)
     dataset.ReferencedSeriesSequence = referenced_series(source)
-    if source.body_part:
-        dataset.BodyPartExamined = source.body_part
     if source.plane:
         dataset.FrameOfReferenceUID = source.plane.frame_of_reference_uid
         dataset.PositionReferenceIndicator = ""
-    dataset.PatientOrientation = []
-    if source.plane:
-        del dataset.PatientOrientation
+    else:
+        dataset.PatientOrientation = []
 
 
 def write_dimensions(dataset: Dataset, job: Job, kind: ObjectKind, key: str, pointers: Sequence[Pointer]) -> None:

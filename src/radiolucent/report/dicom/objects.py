@@ -134,6 +134,15 @@ def write_lossy(dataset: Dataset, source: SourceHeader) -> None:
         dataset.LossyImageCompressionRatio, dataset.LossyImageCompressionMethod = source.lossy
 
 
+def write_laterality(dataset: Dataset, source: SourceHeader) -> None:
+    """Laterality (PS3.3 C.7.3.1, type 2C), empty where unknown.
+
+    Body Part Examined is left to the source: next to it, whether Laterality may, must or must not be there would hang
+    on which body parts are paired.
+    """
+    dataset.Laterality = source.laterality if source.laterality in ("L", "R") else ""
+
+
 def derived_from(source: SourceHeader, derivation: Code | None = None) -> list[Dataset]:
     """A Source Image Sequence of one item (PS3.3 C.7.6.1 and C.7.6.16.2.6)."""
     item = source_reference(source)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from pydicom.dataset import Dataset
 
+from radiolucent.records.engine import Code
 from radiolucent.records.result import Explanation, Finding
 from radiolucent.report.dicom import legal
 from radiolucent.report.dicom.multiframe import (
@@ -20,7 +21,7 @@ from radiolucent.report.dicom.multiframe import (
     write_common,
     write_dimensions,
 )
-from radiolucent.report.dicom.objects import code_item, label, new_object
+from radiolucent.report.dicom.objects import code_item, label, new_object, object_uid
 from radiolucent.report.dicom.records import Job
 from radiolucent.standards import codes
 
@@ -35,11 +36,9 @@ def build_parametric_map(job: Job, finding: Finding, explanation: Explanation) -
     write_common(
         dataset,
         job,
-        "pm",
         content_label=label(finding.key),
         description=legal.clean(f"{finding.display}: evidence, logit per cell", limit=64),
     )
-    dataset.SeriesDescription = "AI evidence map"
     dataset.ImageType = _FRAME_TYPE
     dataset.ContentQualification = "RESEARCH"
     dataset.PresentationLUTShape = "IDENTITY"
@@ -49,14 +48,31 @@ def build_parametric_map(job: Job, finding: Finding, explanation: Explanation) -
     dataset.BitsAllocated = 32
     dataset.NumberOfFrames = 1
     write_dimensions(dataset, job, "pm", finding.key, [PLANE_POSITION if job.source.plane else _STACK])
-    dataset.SharedFunctionalGroupsSequence = [_shared(job, finding, explanation)]
+    shared = _shared(job, finding, explanation)
+    dataset.SharedFunctionalGroupsSequence = [shared]
     frame = frame_groups(job.source, index=[1], derivation=codes.GRADIENT_WEIGHTED_CLASS_ACTIVATION)
     if job.source.plane is None:
         frame.FrameContentSequence[0].StackID = "1"
         frame.FrameContentSequence[0].InStackPositionNumber = 1
+        _place_nowhere(dataset, job, shared, frame)
     dataset.PerFrameFunctionalGroupsSequence = [frame]
     dataset.FloatPixelData = np.ascontiguousarray(explanation.map, dtype="<f4").tobytes()
     return dataset
+
+
+def _place_nowhere(dataset: Dataset, job: Job, shared: Dataset, frame: Dataset) -> None:
+    """What the standard asks of a map whose source has no known place, without inventing one.
+
+    The Frame of Reference and Pixel Measures are mandatory (PS3.3 tables A.75-1 and A.75-2): the map gets a frame of
+    reference of its own, shared with nothing. Position and orientation are required of ORIGINAL frames only
+    (C.7.6.16.2.3, C.7.6.16.2.4): their items stay empty, so no viewer can put a side marker on a guess.
+    """
+    dataset.FrameOfReferenceUID = object_uid(job, "frame-of-reference")
+    dataset.PositionReferenceIndicator = ""
+    frame.PlanePositionSequence = [Dataset()]
+    shared.PlaneOrientationSequence = [Dataset()]
+    if "PixelMeasuresSequence" not in shared:
+        shared.PixelMeasuresSequence = [Dataset()]
 
 
 def _shared(job: Job, finding: Finding, explanation: Explanation) -> Dataset:
@@ -70,14 +86,14 @@ def _shared(job: Job, finding: Finding, explanation: Explanation) -> Dataset:
     groups.PixelValueTransformationSequence = [identity]
     window = Dataset()
     top = max(float(explanation.scale), 1e-6)
-    window.WindowCenter, window.WindowWidth = legal_window(top)
+    window.WindowCenter, window.WindowWidth = _window(top)
     window.VOILUTFunction = "LINEAR_EXACT"
     groups.FrameVOILUTSequence = [window]
     groups.RealWorldValueMappingSequence = [_real_world(finding, explanation)]
     return groups
 
 
-def legal_window(top: float) -> tuple[str, str]:
+def _window(top: float) -> tuple[str, str]:
     """Window from no evidence to the top of the finding's absolute scale, as decimal strings."""
     return f"{top / 2:.8g}", f"{top:.8g}"
 
@@ -99,7 +115,7 @@ def _real_world(finding: Finding, explanation: Explanation) -> Dataset:
     return item
 
 
-def _named(name: codes.Code, value: codes.Code) -> Dataset:
+def _named(name: Code, value: Code) -> Dataset:
     """A CODE content item (PS3.3 table 10-2)."""
     item = Dataset()
     item.ValueType = "CODE"

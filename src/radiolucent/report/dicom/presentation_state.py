@@ -11,7 +11,7 @@ from radiolucent.errors import InputRefused
 from radiolucent.records.result import Finding
 from radiolucent.report.dicom import legal
 from radiolucent.report.dicom.contour import box_outline
-from radiolucent.report.dicom.objects import date_and_time, decimal, label, new_object, source_reference
+from radiolucent.report.dicom.objects import date_and_time, decimal, label, new_object, source_reference, write_laterality
 from radiolucent.report.dicom.records import Job
 
 SOP_CLASS_UID = "1.2.840.10008.5.1.4.1.1.11.1"
@@ -40,6 +40,7 @@ def build_presentation_state(job: Job) -> Dataset:
     dataset.ContentLabel = "AI_MARKS"
     dataset.ContentDescription = "Regions of evidence of the model"
     dataset.ContentCreatorName = ""
+    write_laterality(dataset, source)
     series = Dataset()
     series.SeriesInstanceUID = source.series_instance_uid
     series.ReferencedImageSequence = [source_reference(source)]
@@ -109,7 +110,7 @@ def _write_modality(dataset: Dataset, places: Sequence[Dataset]) -> None:
     """The source's own modality transformation, which the state replaces (PS3.3 C.11.1)."""
     for place in places:
         if legal.items(place, "ModalityLUTSequence"):
-            table = _table(legal.items(place, "ModalityLUTSequence")[0])
+            table = _table(legal.items(place, "ModalityLUTSequence")[0], stretched=False)
             if table is None:
                 raise InputRefused(
                     "source_modality_lut_unreadable",
@@ -131,7 +132,7 @@ def _write_modality(dataset: Dataset, places: Sequence[Dataset]) -> None:
 def _write_window(dataset: Dataset, places: Sequence[Dataset]) -> None:
     """The source's first VOI transformation, table before window (PS3.3 C.11.8); none if it has none that is legal."""
     for place in places:
-        table = next((_table(item) for item in legal.items(place, "VOILUTSequence")), None)
+        table = next((_table(item, stretched=True) for item in legal.items(place, "VOILUTSequence")), None)
         voi = Dataset()
         if table is not None:
             voi.VOILUTSequence = [table]
@@ -154,8 +155,12 @@ def _window(voi: Dataset, place: Dataset) -> bool:
     return True
 
 
-def _table(item: Dataset) -> Dataset | None:
-    """A lookup table with its data as 16-bit words (PS3.3 C.11.1.1), or ``None`` if it contradicts itself."""
+def _table(item: Dataset, *, stretched: bool) -> Dataset | None:
+    """A lookup table with its data as 16-bit words, or ``None`` if it contradicts itself.
+
+    The third value of the descriptor is 8 or 16 in a presentation state (PS3.3 C.11.1.1.1): output of other depths is
+    ``stretched`` to 16 where only its relative value counts (VOI), and kept where the value means something (modality).
+    """
     descriptor = legal.numbers(item, "LUTDescriptor", count=3)
     data = legal.value(item, "LUTData")
     if descriptor is None or data is None:
@@ -165,12 +170,15 @@ def _table(item: Dataset) -> Dataset | None:
         words = np.frombuffer(data, "<u2") if isinstance(data, bytes) else np.array(data).astype("<u2").ravel()
     except legal.UNREADABLE:
         return None
-    if len(words) != entries or int(descriptor[2]) not in range(8, 17):
+    bits = int(descriptor[2])
+    if len(words) != entries or bits not in range(8, 17):
         return None
+    if stretched:
+        words = np.round(words.astype(np.float64) * (65535 / (2**bits - 1))).clip(0, 65535).astype("<u2")
     table = Dataset()
     representation = "SS" if descriptor[1] < 0 else "US"
     first_mapped = int(descriptor[1])
-    stored = [entries % _MAX_ENTRIES, first_mapped, int(descriptor[2])]
+    stored = [entries % _MAX_ENTRIES, first_mapped, 16]
     if representation == "SS" and stored[0] > 32767:
         return None
     table.add_new("LUTDescriptor", representation, stored)

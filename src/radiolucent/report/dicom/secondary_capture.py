@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 
 from radiolucent.records.result import DISCLAIMER, Finding
 from radiolucent.report.dicom import legal
-from radiolucent.report.dicom.objects import derived_from, engine_label, new_object, write_content_date, write_lossy
+from radiolucent.report.dicom.objects import derived_from, engine_label, new_object, write_content_date, write_laterality, write_lossy
 from radiolucent.report.dicom.records import Job
 
 SOP_CLASS_UID = "1.2.840.10008.5.1.4.1.1.7"
@@ -35,8 +35,7 @@ def build_secondary_capture(job: Job, finding: Finding, rgb: NDArray[np.uint8]) 
         f"{finding.display}, probability {finding.probability:.1%}, confidence {finding.confidence}. {DISCLAIMER}",
         limit=10240,
     )
-    if job.source.body_part:
-        dataset.BodyPartExamined = job.source.body_part
+    write_laterality(dataset, job.source)
     write_lossy(dataset, job.source)
     _write_pixels(dataset, rgb)
     return dataset

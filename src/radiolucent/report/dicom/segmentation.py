@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.pixels import pack_bits
+from pydicom.pixels.utils import pack_bits
 
 from radiolucent.records.result import Finding
 from radiolucent.report.dicom import legal
@@ -32,8 +32,9 @@ BANDS = (0.25, 0.50, 0.75)
 FRACTIONAL_KEY = "fractional"
 _SEGMENT: Pointer = ("ReferencedSegmentNumber", "SegmentIdentificationSequence")
 # CIELab of a colour-blind-safe ramp (yellow, orange, red) and of the region's own cyan, scaled as PS3.3 C.10.7.1.1.
-_COLOURS = {"region": (48000, 20000, 26000), 0.25: (58000, 30000, 52000), 0.5: (46000, 44000, 50000)}
+_REGION_COLOUR = (48000, 20000, 26000)
 _DARKEST = (32000, 52000, 46000)
+_COLOURS = {0.25: (58000, 30000, 52000), 0.50: (46000, 44000, 50000), 0.75: _DARKEST}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ def _bands(job: Job) -> list[_Segment]:
             finding=finding,
             label=f"{finding.display} region",
             description="Region of most evidence of the model, joined to its peak; not the outline of a lesion.",
-            colour=_COLOURS["region"],
+            colour=_REGION_COLOUR,
             pixels=explanation.region.astype(np.uint8),
         )
         segments.append(region)
@@ -95,7 +96,7 @@ def _band(finding: Finding, share: float, pixels: NDArray[np.uint8]) -> _Segment
         finding=finding,
         label=f"{finding.display} >= {share:.0%}".replace("%", " %"),
         description=f"Evidence of the model at or above {share:.0%} of this finding's absolute scale.",
-        colour=_COLOURS.get(share, _DARKEST),
+        colour=_COLOURS[share],
         pixels=pixels,
     )
 
@@ -121,7 +122,7 @@ def _fractions(job: Job) -> list[_Segment]:
 
 def _new(job: Job, segments: list[_Segment], *, key: str, kind: str) -> Dataset:
     dataset = new_object(job, "seg", SOP_CLASS_UID, key=key)
-    write_common(dataset, job, "seg", content_label="AI_EVIDENCE", description="Evidence of the model by finding")
+    write_common(dataset, job, content_label="AI_EVIDENCE", description="Evidence of the model by finding")
     dataset.ImageType = ["DERIVED", "PRIMARY"]
     dataset.ContentQualification = "RESEARCH"
     dataset.SegmentationType = kind

@@ -85,10 +85,14 @@ def _text(name: Code, words: str) -> Any:
 
 
 def _evidence(job: Job) -> Dataset:
-    """The source, as far as the report refers to it."""
+    """The source, as far as the report refers to it; `stamp` writes the patient.
+
+    highdicom puts a person name it dislikes into warnings and the log, so it is not shown one.
+    """
     source = job.source
     evidence = Dataset()
-    evidence.update(source.identity)
+    for element in source.identity:
+        evidence.add_new(element.tag, element.VR, "")
     evidence.StudyInstanceUID = source.study_instance_uid
     evidence.SeriesInstanceUID = source.series_instance_uid
     evidence.SOPClassUID = source.sop_class_uid
@@ -119,7 +123,7 @@ def _image_library(job: Job) -> Dataset:
     """TID 1600 in its smallest form: the source, so that a viewer finds what the report is about."""
     reference = source_reference(job.source)
     image = hd.ImageContentItem(
-        name=None,
+        name=_concept(codes.SOURCE),  # TID 1601 row 1 has none; highdicom reads only named items
         referenced_sop_class_uid=reference.ReferencedSOPClassUID,
         referenced_sop_instance_uid=reference.ReferencedSOPInstanceUID,
         referenced_frame_numbers=_frames(job),
@@ -130,7 +134,7 @@ def _image_library(job: Job) -> Dataset:
     return library
 
 
-def _container(name: Code, content: Sequence[Dataset]) -> Any:
+def _container(name: Code, content: Sequence[Any]) -> Any:
     container = hd.ContainerContentItem(name=_concept(name), relationship_type=_CONTAINS)
     container.ContentSequence = hd.ContentSequence(content)
     return container
@@ -163,7 +167,7 @@ def _summary(job: Job) -> Group:
 
 
 def _finding_group(job: Job, finding: Finding, explaining: Sequence[BuiltObject]) -> Group:
-    common = {
+    common: dict[str, Any] = {
         "tracking_identifier": _tracking(job, finding.key, f"Radiolucent {finding.key}"),
         "finding_type": _concept(finding.code) if finding.positive else None,
         "algorithm_id": _algorithm(job, (f"operating point: probability >= {finding.threshold:.4f}",)),
@@ -173,6 +177,7 @@ def _finding_group(job: Job, finding: Finding, explaining: Sequence[BuiltObject]
             _evaluation(codes.CERTAINTY_OF_FINDING, codes.CONFIDENCE[finding.confidence]),
         ],
     }
+    group: Group
     if finding in job.outlined:
         group = hd.PlanarROIMeasurementsAndQualitativeEvaluations(**common, referenced_region=_region(job, finding))
     else:

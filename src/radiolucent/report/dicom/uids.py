@@ -35,9 +35,7 @@ def series_uid(*, source_series_uid: str, engine: EngineRef | None, kind: str) -
     return uid_from("series", source_series_uid, *_engine_parts(engine), kind)
 
 
-def instance_uid(
-    *, source_sop_uid: str, frame_number: int, engine: EngineRef | None, kind: str, key: str = ""
-) -> str:
+def instance_uid(*, source_sop_uid: str, frame_number: int, engine: EngineRef | None, kind: str, key: str = "") -> str:
     """The UID of an object, or (by ``kind``) of a tracked thing or dimension organisation inside one."""
     return uid_from("instance", source_sop_uid, str(frame_number), *_engine_parts(engine), kind, key)
 

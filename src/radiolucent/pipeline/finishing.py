@@ -1,0 +1,232 @@
+"""Last stage: explain, judge, report, and hand over to the folder, for one image."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from radiolucent.deliver.folder import whole_folder
+from radiolucent.deliver.image_folder import write_dicom, write_evidence, write_picture, write_text
+from radiolucent.errors import SettingsError
+from radiolucent.explain.explain import explain
+from radiolucent.judge.judge import judge, positive_indices, refused
+from radiolucent.pipeline.options import Options
+from radiolucent.pipeline.work import Inferred, Refused
+from radiolucent.records.engine import EngineSpec
+from radiolucent.records.image import ImageFacts
+from radiolucent.records.result import Explanation, Finding, ImageResult
+from radiolucent.report.dicom import DicomOptions, build_objects
+from radiolucent.report.html import render_html
+from radiolucent.report.overlay import Overlay, render_overlay, render_plain
+from radiolucent.report.result_json import Json, dumps, to_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """An image whose folder is whole: its result without maps, and its JSON."""
+
+    label: str
+    folder: str
+    result: ImageResult
+    document: dict[str, Json]
+    milliseconds: float
+
+
+class Stopwatch:
+    """Milliseconds by step."""
+
+    def __init__(self, **before: float) -> None:
+        self.steps: dict[str, float] = dict(before)
+        self._started = perf_counter()
+
+    def lap(self, step: str) -> None:
+        """Everything since the last lap belongs to ``step``."""
+        now = perf_counter()
+        self.steps[step] = round((now - self._started) * 1000, 2)
+        self._started = now
+
+    @property
+    def total(self) -> float:
+        """Sum of all steps."""
+        return round(sum(self.steps.values()), 2)
+
+
+def finish(item: Inferred, *, options: Options, now: datetime, software: str) -> Finished:
+    """Everything after inference, ending with a whole folder.
+
+    Raises
+    ------
+    SettingsError
+        ``disk_full`` when the output folder takes no more.
+    """
+    prepared, frame = item.prepared, item.prepared.frame
+    spec, facts = frame.opened.spec, prepared.facts
+    watch = Stopwatch(prepare=round(prepared.prepare_ms, 2), infer=round(item.infer_ms, 2))
+    explanations = _explanations(item, options)
+    watch.lap("explain")
+    result = judge(
+        item.inference,
+        spec,
+        facts=facts,
+        explanations=explanations,
+        flags=frame.opened.flags,
+        notes=prepared.notes,
+    )
+    watch.lap("judge")
+    display = prepared.display8.astype(np.float32) / np.float32(255.0)
+    header = None if frame.opened.instance is None else frame.opened.instance.dataset
+    page = _Page(result=result, display=display, header=header, spec=spec)
+    document = _write(page, frame.folder, options=options, now=now, software=software, watch=watch)
+    return Finished(
+        label=frame.opened.file.label,
+        folder=frame.folder,
+        result=_without_maps(result),
+        document=document,
+        milliseconds=watch.total,
+    )
+
+
+def finish_refused(item: Refused, *, options: Options, now: datetime, software: str) -> Finished:
+    """A refusal as a result, in its own folder, with a report object where the header allows one."""
+    facts = item.facts or ImageFacts(stem=item.stem, source_sha256=item.sha256 or "", rows=0, columns=0)
+    result = refused(item.reason, facts=facts, spec=item.spec)
+    watch = Stopwatch()
+    page = _Page(result=result, display=None, header=item.header, spec=item.spec)
+    document = _write(page, item.folder, options=options, now=now, software=software, watch=watch)
+    return Finished(label=item.label, folder=item.folder, result=result, document=document, milliseconds=watch.total)
+
+
+def _explanations(item: Inferred, options: Options) -> dict[str, Explanation]:
+    if options.maps == "none":
+        return {}
+    frame = item.prepared.frame
+    spec = frame.opened.spec
+    wanted = range(len(spec.findings)) if options.maps == "all" else positive_indices(item.inference, spec)
+    return {
+        spec.findings[k].key: explain(
+            item.inference,
+            k,
+            spec=spec.findings[k],
+            geometry=item.prepared.input.geometry,
+            facts=item.prepared.facts,
+            zones=spec.zones,
+        )
+        for k in wanted
+        if spec.findings[k].display_class != "notify-only"
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Page:
+    result: ImageResult
+    display: NDArray[np.float32] | None
+    header: Dataset | None
+    spec: EngineSpec | None
+
+    @property
+    def explained(self) -> tuple[Finding, ...]:
+        return tuple(f for f in self.result.findings if f.explanation is not None)
+
+
+def _write(
+    page: _Page, folder: str, *, options: Options, now: datetime, software: str, watch: Stopwatch
+) -> dict[str, Json]:
+    parent, name = (options.out / folder).parent, Path(folder).name
+    parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with whole_folder(parent, name) as scratch:
+            return _fill(page, scratch, options=options, now=now, software=software, watch=watch)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise SettingsError(
+                "disk_full",
+                found="an output folder that takes no more",
+                expected="room for the results",
+                action="Free some room and run again; images already written are whole.",
+            ) from error
+        raise
+
+
+def _fill(
+    page: _Page, scratch: Path, *, options: Options, now: datetime, software: str, watch: Stopwatch
+) -> dict[str, Json]:
+    overlays = _overlays(page, options)
+    watch.lap("draw")
+    evidence_paths = {f.key: write_evidence(scratch, f.key, f.explanation.map) for f in page.explained if f.explanation}
+    overlay_paths = {key: write_picture(scratch, f"overlay/{key}.png", o.pixels) for key, o in overlays.items()}
+    watch.lap("write_maps")
+    objects = _objects(page, scratch, overlays, options=options, now=now, software=software)
+    watch.lap("dicom")
+    plain = _plain(page, scratch, overlays)
+    document = to_json(
+        page.result,
+        timing_ms=watch.steps | {"total": watch.total},
+        objects=objects,
+        evidence_paths=evidence_paths,
+        overlay_paths=overlay_paths,
+    )
+    write_text(scratch, "result.json", dumps(document))
+    write_text(scratch, "report.html", render_html(page.result, spec=page.spec, overlays=overlay_paths, plain=plain))
+    return document
+
+
+def _overlays(page: _Page, options: Options) -> dict[str, Overlay]:
+    engine = page.result.engine
+    if page.display is None or engine is None:
+        return {}
+    return {
+        f.key: render_overlay(
+            page.display,
+            f.explanation,
+            finding=f.display,
+            probability=f.probability,
+            confidence=f.confidence,
+            engine_id=engine.id,
+            engine_version=engine.version,
+            colour_map=options.colour_map,
+        )
+        for f in page.explained
+        if f.explanation is not None
+    }
+
+
+def _plain(page: _Page, scratch: Path, overlays: Mapping[str, Overlay]) -> str | None:
+    if page.display is None:
+        return None
+    like = overlays.get(page.result.primary or "")
+    picture = render_plain(page.display, like=like) if like is not None else None
+    pixels = (page.display * 255).astype(np.uint8) if picture is None else picture.pixels
+    return write_picture(scratch, "plain.png", pixels)
+
+
+def _objects(
+    page: _Page,
+    scratch: Path,
+    overlays: Mapping[str, Overlay],
+    *,
+    options: Options,
+    now: datetime,
+    software: str,
+) -> list[str]:
+    if page.header is None or page.spec is None or not options.with_dicom:
+        return []
+    built = build_objects(
+        page.header,
+        page.result,
+        {key: overlay.pixels for key, overlay in overlays.items()},
+        now=now,
+        options=DicomOptions(fractional_segmentation=options.fractional_seg, software_version=software),
+    )
+    return [write_dicom(scratch, f"{o.kind}-{o.key}" if o.key else o.kind, o.dataset) for o in built.objects]
+
+
+def _without_maps(result: ImageResult) -> ImageResult:
+    return replace(result, findings=tuple(replace(f, explanation=None) for f in result.findings))
