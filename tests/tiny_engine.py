@@ -10,8 +10,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 SIDE, CELL = 64, 8
-WEIGHTS = np.array([[16.0], [-16.0]], dtype=np.float32)
-BIASES = np.array([-2.0, 1.0], dtype=np.float32)
+WEIGHTS = np.array([[40.0], [-40.0]], dtype=np.float32)
+BIASES = np.array([-2.0, 0.5], dtype=np.float32)
 
 MANIFEST = """
 format = "radiolucent.engine/1"
@@ -60,7 +60,7 @@ critical = false
 kind = "diffuse"
 expected_regions = []
 display_class = "locate"
-bias = 1.0
+bias = 0.5
 threshold = 0.5
 map_scale = 0.1
 region_fraction = 0.5

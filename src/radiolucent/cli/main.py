@@ -54,7 +54,7 @@ def analyze(
     ] = Guards.refuse,
     age: Annotated[float | None, typer.Option("--age", min=0, max=130, help="Age in years.")] = None,
     sex: Annotated[Sex | None, typer.Option("--sex", help="Sex.")] = None,
-    colours: Annotated[str, typer.Option("--colours", help="Colour map of overlays: safe or hot.")] = "safe",
+    colours: Annotated[str, typer.Option("--colours", help="Colour map of overlays: ember, cividis or hot.")] = "ember",
     fractional_seg: Annotated[bool, typer.Option("--fractional-seg", help="Also write a FRACTIONAL SEG.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line per image instead of a table.")] = False,
     engines: EnginesFolder = None,

@@ -37,7 +37,7 @@ def _flesh(y: Plane, x: Plane) -> Plane:
     """The soft tissues, thicker towards the elbow and thin at the wrist."""
     half = 45 - 9 / (1 + np.exp(-(y - 25) / 24)) + 5 * np.sin(y / 50)
     depth = 1 - (x / half) ** 2
-    return np.sqrt(np.clip(depth, 0, None)).astype(np.float32) * soft((half - np.abs(x)), 0.8)
+    return np.asarray(np.sqrt(np.clip(depth, 0, None)) * soft((half - np.abs(x)), 0.8), dtype=np.float32)
 
 
 def _shaft(off: Plane, *, half: Plane, wall: Plane, grain: Plane) -> Plane:
@@ -46,7 +46,7 @@ def _shaft(off: Plane, *, half: Plane, wall: Plane, grain: Plane) -> Plane:
     cavity = np.clip(half - wall, 0.3, None)
     inner = np.sqrt(np.clip(1 - (off / cavity) ** 2, 0, None)) * (cavity / half)
     spongy = np.clip((half - 7.0) / 6.0, 0, 1)
-    return (1.45 * outer - (1.15 - 0.55 * spongy) * inner + 0.05 * spongy * grain * outer).astype(np.float32)
+    return np.asarray((1.45 * outer - (1.15 - 0.55 * spongy) * inner + 0.05 * spongy * grain * outer), dtype=np.float32)
 
 
 def _radius(y: Plane, x: Plane, grain: Plane) -> tuple[Plane, Plane]:
@@ -61,7 +61,7 @@ def _radius(y: Plane, x: Plane, grain: Plane) -> tuple[Plane, Plane]:
     bone = bone * soft((end - y).astype(np.float32), 0.5) * soft((y + 117).astype(np.float32), 0.6)
     within = soft((half - np.abs(x - axis)).astype(np.float32), 0.3)
     gap = 0.8 + 0.35 * np.sin(x * 2.1) + 0.2 * np.sin(x * 5.3)
-    return bone, np.exp(-((fall / gap) ** 2)).astype(np.float32) * within
+    return np.asarray(bone, dtype=np.float32), np.asarray(np.exp(-((fall / gap) ** 2)) * within, dtype=np.float32)
 
 
 def _ulna(y: Plane, x: Plane, grain: Plane) -> Plane:

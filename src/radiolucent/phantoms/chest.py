@@ -47,7 +47,7 @@ def _lung(y: Plane, x: Plane, *, side: int) -> Plane:
     dome = (72 if side < 0 else 82) + 0.0085 * np.maximum(u - 62, 0) ** 2 + 0.004 * np.minimum(u - 62, 0) ** 2
     edges = [soft(d.astype(np.float32), w) for d, w in
              ((lateral - u, 3.0), (u - medial, 2.5), (apex, 7.0), (dome - y, 1.6))]  # fmt: skip
-    return edges[0] * edges[1] * edges[2] * edges[3]
+    return np.asarray(edges[0] * edges[1] * edges[2] * edges[3], dtype=np.float32)
 
 
 def _lungs(y: Plane, x: Plane) -> Plane:
@@ -89,7 +89,7 @@ def _vessels(lungs: Plane, rng: np.random.Generator) -> Plane:
     for column, facing in ((718, np.pi), (1090, 0.0)):
         for fan in np.linspace(-1.15, 1.2, 6):
             grow((960 + rng.normal(0, 25), column), facing + fan * (1 if facing == 0 else -1), 24.0, 170.0)
-    return blur(strokes(SHAPE, lines), 4.0) * np.minimum(lungs * 1.3, 1.0)
+    return np.asarray(blur(strokes(SHAPE, lines), 4.0) * np.minimum(lungs * 1.3, 1.0), dtype=np.float32)
 
 
 def _ribs(y: Plane, x: Plane) -> Plane:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-Plane = NDArray[np.float32]
+Plane: TypeAlias = "NDArray[np.floating[Any]]"
+"""An image or a coordinate axis that broadcasts to one."""
 
 
 def grid(shape: tuple[int, int], *, spacing_mm: float) -> tuple[Plane, Plane]:
@@ -18,7 +21,7 @@ def grid(shape: tuple[int, int], *, spacing_mm: float) -> tuple[Plane, Plane]:
 
 def soft(distance: Plane, width: float) -> Plane:
     """1 well inside (``distance > 0``), 0 well outside, an edge about ``width`` wide."""
-    return (0.5 + 0.5 * np.tanh(distance / width)).astype(np.float32)
+    return np.asarray(0.5 + 0.5 * np.tanh(distance / width), dtype=np.float32)
 
 
 def ellipse(y: Plane, x: Plane, *, at: tuple[float, float], axes: tuple[float, float], turn_deg: float = 0.0) -> Plane:
@@ -30,7 +33,7 @@ def ellipse(y: Plane, x: Plane, *, at: tuple[float, float], axes: tuple[float, f
     dy, dx = y - at[0], x - at[1]
     along, across = dy * c - dx * s, dx * c + dy * s
     radius = np.hypot(along / axes[0], across / axes[1])
-    return ((1.0 - radius) * min(axes)).astype(np.float32)
+    return np.asarray((1.0 - radius) * min(axes), dtype=np.float32)
 
 
 def blur(image: Plane, radius: float) -> Plane:
@@ -39,7 +42,8 @@ def blur(image: Plane, radius: float) -> Plane:
     if high <= low:
         return image
     scaled = Image.fromarray(((image - low) / (high - low) * 255).astype(np.uint8))
-    return np.asarray(scaled.filter(ImageFilter.GaussianBlur(radius)), dtype=np.float32) / 255 * (high - low) + low
+    smooth = np.asarray(scaled.filter(ImageFilter.GaussianBlur(radius)), dtype=np.float32)
+    return np.asarray(smooth / 255 * (high - low) + low, dtype=np.float32)
 
 
 def clouds(shape: tuple[int, int], *, cell: float, rng: np.random.Generator) -> Plane:
@@ -50,18 +54,14 @@ def clouds(shape: tuple[int, int], *, cell: float, rng: np.random.Generator) -> 
     return np.asarray((smooth - smooth.mean()) / (smooth.std() + 1e-6), dtype=np.float32)
 
 
-def strokes(
-    shape: tuple[int, int], lines: list[tuple[list[tuple[float, float]], float]], *, reduce: int = 2
-) -> Plane:  # fmt: skip
-    """Lines ``([(row, column), ...], width)`` in pixels, added up where they cross and clipped at 1; float32."""
-    total = np.zeros((shape[0] // reduce, shape[1] // reduce), dtype=np.float32)
+def strokes(shape: tuple[int, int], lines: list[tuple[list[tuple[float, float]], float]]) -> Plane:
+    """Lines ``([(row, column), ...], width)`` in pixels as 1 on 0, drawn at half resolution."""
+    layer = Image.new("L", (shape[1] // 2, shape[0] // 2))
+    draw = ImageDraw.Draw(layer)
     for points, width in lines:
-        layer = Image.new("L", (total.shape[1], total.shape[0]))
-        path = [(c / reduce, r / reduce) for r, c in points]
-        ImageDraw.Draw(layer).line(path, fill=255, width=max(1, round(width / reduce)), joint="curve")
-        total += np.asarray(layer, dtype=np.float32) / 255
-    whole = Image.fromarray(np.minimum(total, 1.0)).resize((shape[1], shape[0]), Image.Resampling.BILINEAR)
-    return np.asarray(whole, dtype=np.float32)
+        draw.line([(c / 2, r / 2) for r, c in points], fill=255, width=max(1, round(width / 2)), joint="curve")
+    whole = layer.resize((shape[1], shape[0]), Image.Resampling.BILINEAR)
+    return np.asarray(np.asarray(whole, dtype=np.float32) / 255, dtype=np.float32)
 
 
 def words(shape: tuple[int, int], text: str, *, at: tuple[float, float], size: int) -> NDArray[np.bool_]:

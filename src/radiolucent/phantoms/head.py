@@ -80,7 +80,7 @@ def _bleed(y: Plane, x: Plane, inner: Plane, *, size: float, index: int) -> Plan
     table_y, table_x = _CENTRE[0] - _AXES[0] * size * np.sin(turn), _AXES[1] * size * np.cos(turn)
     radius = 38.0
     disc = radius - np.hypot(y - table_y, x - (table_x + radius - deep))
-    return np.minimum(inner, disc).astype(np.float32)
+    return np.asarray(np.minimum(inner, disc), dtype=np.float32)
 
 
 def _brain(
@@ -108,7 +108,7 @@ def _depth(y: Plane, x: Plane, inner: Plane, angle: Plane, *, index: int, folds:
         aside = np.abs((turned + np.pi) % (2 * np.pi) - np.pi) * radius
         reach = deep - 0.9 * abs(index - level)
         depth = np.minimum(depth, aside + 0.35 + np.clip(inner - reach, 0, None))
-    return depth.astype(np.float32)
+    return np.asarray(depth, dtype=np.float32)
 
 
 def _at(index: int, level: int) -> float:

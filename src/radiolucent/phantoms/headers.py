@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import (
+    UID,
     ComputedRadiographyImageStorage,
     CTImageStorage,
     DigitalXRayImageStorageForPresentation,
@@ -17,7 +18,7 @@ from pydicom.uid import (
 
 NOTE = "SYNTHETIC QA PHANTOM, NOT A PATIENT"
 _NAMESPACE = uuid.UUID("6d3f2f0c-6a0e-5d35-9d5b-2f4a43b5c7a1")
-_IMPLEMENTATION = f"2.25.{uuid.uuid5(_NAMESPACE, 'implementation').int}"
+_IMPLEMENTATION = UID(f"2.25.{uuid.uuid5(_NAMESPACE, 'implementation').int}")
 
 
 def uid(*parts: object) -> str:
@@ -37,7 +38,7 @@ def _study(*, sop_class: str, key: str, title: str, number: int, laterality: str
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds.file_meta.MediaStorageSOPClassUID = sop_class
+    ds.file_meta.MediaStorageSOPClassUID = UID(sop_class)
     ds.file_meta.ImplementationClassUID = _IMPLEMENTATION
     ds.SpecificCharacterSet = "ISO_IR 100"
     ds.SOPClassUID, ds.SOPInstanceUID = sop_class, uid(key, "instance", number)
@@ -65,15 +66,13 @@ def _grey(ds: Dataset, values: NDArray[np.uint16], *, bits: int, photometric: st
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, photometric
     ds.Rows, ds.Columns = values.shape
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, bits, bits - 1, 0
-    ds.PixelData = np.ascontiguousarray(values, dtype="<u2").tobytes()
+    ds.add_new("PixelData", "OW", np.ascontiguousarray(values, dtype="<u2").tobytes())
     ds.BurnedInAnnotation, ds.LossyImageCompression = "NO", "00"
 
 
 def chest(values: NDArray[np.uint16], *, key: str, spacing_mm: float, photometric: str) -> Dataset:
     """Digital X-Ray Image, For Presentation (PS3.3 A.26), postero-anterior."""
-    ds = _study(
-        sop_class=DigitalXRayImageStorageForPresentation, key=key, title="CHEST", number=1, laterality=None
-    )  # fmt: skip
+    ds = _study(sop_class=DigitalXRayImageStorageForPresentation, key=key, title="CHEST", number=1, laterality=None)
     ds.Modality, ds.PresentationIntentType, ds.BodyPartExamined = "DX", "FOR PRESENTATION", "CHEST"
     ds.ImageType = ["DERIVED", "PRIMARY", ""]
     ds.ViewPosition, ds.ImageLaterality, ds.PatientOrientation = "PA", "U", ["L", "F"]

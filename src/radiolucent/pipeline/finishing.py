@@ -24,9 +24,11 @@ from radiolucent.records.engine import EngineSpec
 from radiolucent.records.image import ImageFacts
 from radiolucent.records.result import Explanation, Finding, ImageResult
 from radiolucent.report.dicom import DicomOptions, build_objects
-from radiolucent.report.html import render_html
-from radiolucent.report.overlay import Overlay, render_overlay, render_plain
+from radiolucent.report.html import data_uri, render_html
+from radiolucent.report.overlay import Overlay, render_overlay, render_plain, thumbnail
 from radiolucent.report.result_json import Json, dumps, to_json
+
+PAGE_SIDE = 900
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,7 @@ def finish(item: Inferred, *, options: Options, now: datetime, software: str) ->
     watch.lap("judge")
     display = prepared.display8.astype(np.float32) / np.float32(255.0)
     header = None if frame.opened.instance is None else frame.opened.instance.dataset
-    page = _Page(result=result, display=display, header=header, spec=spec)
+    page = _Page(label=frame.opened.file.label, result=result, display=display, header=header, spec=spec)
     document = _write(page, frame.folder, options=options, now=now, software=software, watch=watch)
     return Finished(
         label=frame.opened.file.label,
@@ -99,7 +101,7 @@ def finish_refused(item: Refused, *, options: Options, now: datetime, software: 
     facts = item.facts or ImageFacts(stem=item.stem, source_sha256=item.sha256 or "", rows=0, columns=0)
     result = refused(item.reason, facts=facts, spec=item.spec)
     watch = Stopwatch()
-    page = _Page(result=result, display=None, header=item.header, spec=item.spec)
+    page = _Page(label=item.label, result=result, display=None, header=item.header, spec=item.spec)
     document = _write(page, item.folder, options=options, now=now, software=software, watch=watch)
     return Finished(label=item.label, folder=item.folder, result=result, document=document, milliseconds=watch.total)
 
@@ -126,6 +128,7 @@ def _explanations(item: Inferred, options: Options) -> dict[str, Explanation]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Page:
+    label: str
     result: ImageResult
     display: NDArray[np.float32] | None
     header: Dataset | None
@@ -165,7 +168,6 @@ def _fill(
     watch.lap("write_maps")
     objects = _objects(page, scratch, overlays, options=options, now=now, software=software)
     watch.lap("dicom")
-    plain = _plain(page, scratch, overlays)
     document = to_json(
         page.result,
         timing_ms=watch.steps | {"total": watch.total},
@@ -174,11 +176,11 @@ def _fill(
         overlay_paths=overlay_paths,
     )
     write_text(scratch, "result.json", dumps(document))
-    write_text(scratch, "report.html", render_html(page.result, spec=page.spec, overlays=overlay_paths, plain=plain))
+    write_text(scratch, "report.html", _html(page, options))
     return document
 
 
-def _overlays(page: _Page, options: Options) -> dict[str, Overlay]:
+def _overlays(page: _Page, options: Options, *, max_side: int | None = None) -> dict[str, Overlay]:
     engine = page.result.engine
     if page.display is None or engine is None:
         return {}
@@ -192,19 +194,25 @@ def _overlays(page: _Page, options: Options) -> dict[str, Overlay]:
             engine_id=engine.id,
             engine_version=engine.version,
             colour_map=options.colour_map,
+            max_side=max_side,
         )
         for f in page.explained
         if f.explanation is not None
     }
 
 
-def _plain(page: _Page, scratch: Path, overlays: Mapping[str, Overlay]) -> str | None:
-    if page.display is None:
-        return None
-    like = overlays.get(page.result.primary or "")
-    picture = render_plain(page.display, like=like) if like is not None else None
-    pixels = (page.display * 255).astype(np.uint8) if picture is None else picture.pixels
-    return write_picture(scratch, "plain.png", pixels)
+def _html(page: _Page, options: Options) -> str:
+    overlays = _overlays(page, options, max_side=PAGE_SIDE)
+    plain: str | None = None
+    if page.display is not None:
+        like = overlays.get(page.result.primary or "")
+        plain = data_uri(
+            thumbnail(page.display, max_side=PAGE_SIDE)
+            if like is None
+            else render_plain(page.display, like=like, max_side=PAGE_SIDE).pixels
+        )
+    pictures = {key: data_uri(overlay.pixels) for key, overlay in overlays.items()}
+    return render_html(page.result, label=page.label, overlays=pictures, plain=plain, spec=page.spec)
 
 
 def _objects(

@@ -32,7 +32,7 @@ class Options:
     guards: Literal["refuse", "flag"] = "refuse"
     age_years: float | None = None
     sex: str | None = None
-    colour_map: str = "safe"
+    colour_map: str = "ember"
     fractional_seg: bool = False
     batch: int = 4
 

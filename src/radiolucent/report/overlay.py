@@ -2,7 +2,7 @@
 
 The image keeps its own pixels: source pixel ``(row, column)`` is found at `Overlay.place` of the picture, magnified
 by a whole number where the image is tiny, or reduced by one over a whole number where ``max_side`` asks for it.
-Words and the colour bar stand in strips above and below.
+Words and the colour bar stand in strips above and below, at least 256 pixels wide.
 
 Colour and opacity follow the *absolute* scale of the finding (`Explanation.scale`): the same evidence has the same
 colour and opacity in every patient, whatever else the image shows. Blending is done on 8-bit values through lookup
@@ -114,14 +114,15 @@ def render_overlay(
     image = _painted(_eight_bit(display, shrink), _evidence(explanation, shrink), lut)
     image = _grown(image, factor)
     _outline(image, explanation.region, explanation.region_box, factor=factor, shrink=shrink)
-    size = strip.text_size(image.width, image.height)
+    width = max(image.width, _NARROWEST)
+    size = strip.text_size(width, image.height)
     _cross(image, explanation.peak_row_col, factor / shrink, size)
     caption = Caption(
         finding=finding, probability=probability, confidence=confidence, zone=explanation.zone,
         engine_id=engine_id, engine_version=engine_version,
     )  # fmt: skip
-    below = strip.footer(caption.lines(), _bar(lut, explanation.scale), width=image.width, size=size)
-    return _assembled(image, strip.banner(WARNING, width=image.width, size=size), below, factor / shrink)
+    below = strip.footer(caption.lines(), _bar(lut, explanation.scale), width=width, size=size)
+    return _assembled(image, strip.banner(WARNING, width=width, size=size), below, factor / shrink)
 
 
 def render_plain(display: NDArray[np.float32], *, like: Overlay, max_side: int | None = None) -> Overlay:
@@ -131,10 +132,11 @@ def render_plain(display: NDArray[np.float32], *, like: Overlay, max_side: int |
     """
     factor, shrink = _zoom((display.shape[0], display.shape[1]), max_side)
     image = _grown(Image.fromarray(_eight_bit(display, shrink)).convert("RGB"), factor)
-    size = strip.text_size(image.width, image.height)
-    above = strip.banner("SOURCE IMAGE, NO MAP", width=image.width, size=size)
-    framed = Image.new("RGB", (like.pixels.shape[1], like.pixels.shape[0]), strip.GROUND)
-    framed.paste(above.resize((image.width, like.image_top)) if above.height != like.image_top else above, (0, 0))
+    width = like.pixels.shape[1]
+    size = strip.text_size(width, image.height)
+    above = strip.banner("SOURCE IMAGE, NO MAP", width=width, size=size, is_warning=False)
+    framed = Image.new("RGB", (width, like.pixels.shape[0]), strip.GROUND)
+    framed.paste(above, (0, 0))
     framed.paste(image, (like.image_left, like.image_top))
     return Overlay(
         pixels=np.asarray(framed), image_top=like.image_top, image_left=like.image_left,
@@ -180,7 +182,7 @@ def _zoom(shape: tuple[int, int], max_side: int | None) -> tuple[int, int]:
     """``(magnify by, reduce by)``, whole numbers of which one is 1."""
     if max_side is not None and max(shape) > max_side:
         return 1, -(-max(shape) // max_side)
-    return max(1, -(-_NARROWEST // shape[1])), 1
+    return max(1, -(-_NARROWEST // max(shape))), 1
 
 
 def _quantised(values: NDArray[np.float32], top: float, shrink: int) -> NDArray[np.uint8]:
@@ -266,9 +268,10 @@ def _cross(image: Image.Image, peak: tuple[int, int], magnification: float, size
 
 
 def _assembled(image: Image.Image, above: Image.Image, below: Image.Image, magnification: float) -> Overlay:
-    """Strips and image as one picture."""
-    picture = Image.new("RGB", (image.width, above.height + image.height + below.height), strip.GROUND)
+    """Strips and image as one picture; an image narrower than its strips stands in their middle."""
+    left = (above.width - image.width) // 2
+    picture = Image.new("RGB", (above.width, above.height + image.height + below.height), strip.GROUND)
     picture.paste(above, (0, 0))
-    picture.paste(image, (0, above.height))
+    picture.paste(image, (left, above.height))
     picture.paste(below, (0, above.height + image.height))
-    return Overlay(pixels=np.asarray(picture), image_top=above.height, image_left=0, magnification=magnification)
+    return Overlay(pixels=np.asarray(picture), image_top=above.height, image_left=left, magnification=magnification)

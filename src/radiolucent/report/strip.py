@@ -50,7 +50,7 @@ def text_size(width: int, height: int) -> int:
 
 
 def printable(text: str) -> str:
-    """``text`` in Latin-1 letters on one line, as the font can show it."""
+    """``text`` in ASCII on one line, as the font can show it."""
     decomposed = unicodedata.normalize("NFKD", text.replace("\N{EN DASH}", "-"))
     base = "".join(c for c in decomposed if not unicodedata.combining(c))
     flat = " ".join(base.split())
@@ -74,13 +74,14 @@ def _fit(words: str, width: float, size: int) -> list[str]:
     return [*lines, current] if current else lines
 
 
-def banner(text: str, *, width: int, size: int) -> Image.Image:
-    """The strip above the image: one sentence on amber, made smaller where it does not fit."""
+def banner(text: str, *, width: int, size: int, is_warning: bool = True) -> Image.Image:
+    """The strip above the image: one sentence, on amber if a warning, made smaller where it does not fit."""
+    ground, ink = (BANNER, BANNER_INK) if is_warning else (GROUND, DIM)
     text = printable(text)
+    strip = Image.new("RGB", (width, round(size * 1.9)), ground)
     while size > 7 and font(size).getlength(text) > width - size:
         size -= 1
-    strip = Image.new("RGB", (width, round(size * 1.9)), BANNER)
-    ImageDraw.Draw(strip).text((width / 2, strip.height / 2), text, fill=BANNER_INK, font=font(size), anchor="mm")
+    ImageDraw.Draw(strip).text((width / 2, strip.height / 2), text, fill=ink, font=font(size), anchor="mm")
     return strip
 
 

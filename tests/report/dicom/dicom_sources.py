@@ -6,14 +6,17 @@ from collections.abc import Callable
 from datetime import datetime
 
 import numpy as np
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import ExplicitVRLittleEndian
 
 from radiolucent.records.engine import Code, DisplayClass
 from radiolucent.records.image import ImageFacts
 from radiolucent.records.result import EngineRef, Explanation, Finding, ImageResult, Reason
 
-NOW = datetime(2026, 3, 14, 15, 9, 26, 535897)  # noqa: DTZ001
+NOW = datetime(2026, 3, 14, 15, 9, 26, 535897)
 ROWS, COLUMNS = 48, 40
 ENGINE = EngineRef(
     id="chest-film",
@@ -200,11 +203,13 @@ def damaged() -> Dataset:
     return dataset
 
 
-def _put_raw(dataset: Dataset, keyword: str, vr: str, raw: str) -> None:
-    from pydicom.datadict import tag_for_keyword
-    from pydicom.dataelem import RawDataElement
-    from pydicom.tag import Tag
+def ct_without_thickness() -> Dataset:
+    dataset = ct()
+    del dataset.SliceThickness
+    return dataset
 
+
+def _put_raw(dataset: Dataset, keyword: str, vr: str, raw: str) -> None:
     tag = Tag(tag_for_keyword(keyword) or 0)
     value = raw.encode()
     dataset._dict[tag] = RawDataElement(tag, vr, len(value), value, 0, False, True, True)
@@ -234,14 +239,8 @@ def greek() -> Dataset:
 def unknown_character_set() -> Dataset:
     dataset = cr()
     dataset.PatientName = "Äneas^Rudolf"
-    dataset._dict[0x00080005] = type(dataset)()._dict.get(0x00080005) or _element("ISO_IR 999")
+    dataset._dict[BaseTag(0x00080005)] = DataElement(0x00080005, "CS", "ISO_IR 999")
     return dataset
-
-
-def _element(term: str) -> object:
-    from pydicom.dataelem import DataElement
-
-    return DataElement(0x00080005, "CS", term)
 
 
 SOURCES: dict[str, Callable[[], Dataset]] = {
@@ -249,13 +248,13 @@ SOURCES: dict[str, Callable[[], Dataset]] = {
     for make in (
         cr, dx, ct, ct_without_frame_of_reference, ct_oblique_lossy, mr, enhanced_ct, enhanced_mr,
         multi_frame_without_space, monochrome1, colour_capture, secondary_capture, bare, damaged, japanese, arabic,
-        greek, unknown_character_set,
+        greek, ct_without_thickness, unknown_character_set,
     )
 }  # fmt: skip
 
 
 def l_shape() -> np.ndarray:
-    """An L that is no mirror or turn of itself, off centre: rows 10..29 of columns 5..8, and row 26..29 to column 17."""
+    """An L that is no mirror or turn of itself, off centre: a stem in columns 5 to 8, a foot in rows 26 to 29."""
     region = np.zeros((ROWS, COLUMNS), dtype=bool)
     region[10:30, 5:9] = True
     region[26:30, 5:18] = True

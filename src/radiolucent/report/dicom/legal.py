@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Iterable
 
+from pydicom import config
 from pydicom.charset import convert_encodings, encode_string
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException
@@ -28,8 +29,8 @@ _MAX_GROUP = 64
 
 def value(dataset: Dataset, keyword: str) -> object | None:
     """The value of an attribute, or ``None`` where it is absent, empty or cannot be read."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom warns about illegal values; here they are only read
+    with warnings.catch_warnings(), config.disable_value_validation():
+        warnings.simplefilter("ignore")  # pydicom warns about, and logs, illegal values; here they are only read
         try:
             found: object = dataset[keyword].value if keyword in dataset else None
         except UNREADABLE:

@@ -66,10 +66,12 @@ def write_dimensions(dataset: Dataset, job: Job, kind: ObjectKind, key: str, poi
 def shared_groups(source: SourceHeader) -> Dataset:
     """Pixel measures and orientation, where the source's place is known (PS3.3 C.7.6.16.2.1, C.7.6.16.2.4)."""
     groups = Dataset()
-    measures = _pixel_measures(source)
-    if measures is not None:
-        groups.PixelMeasuresSequence = [measures]
     if source.plane:
+        measures = Dataset()
+        measures.PixelSpacing = [decimal(number) for number in source.plane.spacing_mm]
+        if source.plane.thickness_mm:
+            measures.SliceThickness = decimal(source.plane.thickness_mm)
+        groups.PixelMeasuresSequence = [measures]
         orientation = Dataset()
         orientation.ImageOrientationPatient = [decimal(number) for number in source.plane.orientation]
         groups.PlaneOrientationSequence = [orientation]
@@ -100,17 +102,6 @@ def frame_anatomy(source: SourceHeader) -> Dataset:
 def _position(plane: Plane) -> Dataset:
     item = Dataset()
     item.ImagePositionPatient = [decimal(number) for number in plane.position]
-    return item
-
-
-def _pixel_measures(source: SourceHeader) -> Dataset | None:
-    spacing = source.plane.spacing_mm if source.plane else source.pixel_spacing_mm
-    if spacing is None:
-        return None
-    item = Dataset()
-    item.PixelSpacing = [decimal(number) for number in spacing]
-    if source.plane and source.plane.thickness_mm:
-        item.SliceThickness = decimal(source.plane.thickness_mm)
     return item
 
 

@@ -11,7 +11,14 @@ from radiolucent.errors import InputRefused
 from radiolucent.records.result import Finding
 from radiolucent.report.dicom import legal
 from radiolucent.report.dicom.contour import box_outline
-from radiolucent.report.dicom.objects import date_and_time, decimal, label, new_object, source_reference, write_laterality
+from radiolucent.report.dicom.objects import (
+    date_and_time,
+    decimal,
+    label,
+    new_object,
+    source_reference,
+    write_laterality,
+)
 from radiolucent.report.dicom.records import Job
 
 SOP_CLASS_UID = "1.2.840.10008.5.1.4.1.1.11.1"

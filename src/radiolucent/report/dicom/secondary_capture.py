@@ -12,7 +12,14 @@ from pydicom.dataset import Dataset
 
 from radiolucent.records.result import DISCLAIMER, Finding
 from radiolucent.report.dicom import legal
-from radiolucent.report.dicom.objects import derived_from, engine_label, new_object, write_content_date, write_laterality, write_lossy
+from radiolucent.report.dicom.objects import (
+    derived_from,
+    engine_label,
+    new_object,
+    write_content_date,
+    write_laterality,
+    write_lossy,
+)
 from radiolucent.report.dicom.records import Job
 
 SOP_CLASS_UID = "1.2.840.10008.5.1.4.1.1.7"

@@ -192,14 +192,14 @@ def _finding_group(job: Job, finding: Finding, explaining: Sequence[BuiltObject]
 
 def _remarks(job: Job, finding: Finding) -> str:
     """Confidence with its reasons, and the place in words only where the place may be shown."""
-    parts = [f"{finding.display}: {'positive' if finding.positive else 'negative'}, confidence {finding.confidence}"]
+    because = f" ({'; '.join(finding.reasons)})" if finding.reasons else ""
+    sign = "positive" if finding.positive else "negative"
+    parts = [f"{finding.display}: {sign}, confidence {finding.confidence}{because}."]
     if finding in job.outlined and finding.explanation:
-        parts.append(f"most evidence in {finding.explanation.zone}")
-    if finding.reasons:
-        parts.append(f"because {'; '.join(finding.reasons)}")
+        parts.append(f"Most evidence: {finding.explanation.zone}.")
     if finding.flags:
-        parts.append(f"flags: {', '.join(finding.flags)}")
-    return ". ".join(parts)
+        parts.append(f"Flags: {', '.join(finding.flags)}.")
+    return " ".join(parts)
 
 
 def _tracking(job: Job, key: str, words: str) -> Any:
