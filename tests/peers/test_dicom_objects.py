@@ -12,6 +12,7 @@ import time
 import urllib.request
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 from report.dicom import dicom_sources as sources
@@ -129,10 +130,6 @@ def test_storescu_sends_every_object_to_orthanc(orthanc, tmp_path):
         ["storescu", "-q", "-aec", "ORTHANC", "-R", "127.0.0.1", str(dicom), *paths], capture_output=True, check=False
     )
     assert sent.returncode == 0, sent.stderr
-    uids = {
-        path.stem: subprocess.run(["dcmdump", "-q", "-M", "+P", "0008,0018", path], capture_output=True, check=True)
-        for path in paths
-    }
-    for each in uids.values():
-        uid = each.stdout.decode().split("[")[1].split("]")[0]
+    for path in paths:
+        uid = pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID
         assert json.loads(ask(f"{address}/tools/lookup", uid.encode()))

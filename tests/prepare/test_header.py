@@ -182,13 +182,15 @@ def test_a_damaged_file_is_read_or_refused(tmp_path: Path, at: int, byte: int, c
     whole[at : at + count] = bytes([byte]) * count
     path = tmp_path / "damaged.dcm"
     path.write_bytes(whole)
+    said = ""
     try:
         read_header(path)
     except InputRefused as error:
-        assert "Secret" not in str(error)
+        said = str(error)
+    assert "Secret" not in said
 
 
-def test_a_deflate_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deflate_bomb_is_refused() -> None:
     import zlib
 
     from radiolucent.prepare import bounded

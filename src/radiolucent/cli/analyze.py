@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
-from typing import Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -19,35 +18,8 @@ from radiolucent.pipeline.analyze import Analyzer
 from radiolucent.pipeline.options import Options, Outcome, Summary
 from radiolucent.records.result import DISCLAIMER
 
-SHOWN_ROWS = 200
-
-
-class Maps(StrEnum):
-    """Whose evidence is written."""
-
-    positive = "positive"
-    all = "all"
-    none = "none"
-
-    value: Literal["positive", "all", "none"]
-
-
-class Guards(StrEnum):
-    """What happens outside the engine's population."""
-
-    refuse = "refuse"
-    flag = "flag"
-
-    value: Literal["refuse", "flag"]
-
-
-class Sex(StrEnum):
-    """As DICOM codes it."""
-
-    F = "F"
-    M = "M"
-
-    value: Literal["F", "M"]
+SHOWN_ROWS, LABEL_WIDTH = 200, 24
+COLUMNS = ("Image", "Status", "Most critical finding", "Prob.", "Trust", "More")
 
 
 def run_analysis(analyzer: Analyzer, paths: Sequence[Path], options: Options, *, as_json: bool) -> int:
@@ -91,22 +63,18 @@ def _progress(*, quiet: bool) -> Progress:
 
 def _print(outcomes: Sequence[Outcome], summary: Summary, out: Path) -> None:
     console = Console()
-    table = Table("Image", "Status", "Engine", "Most critical", "Probability", "Confidence", "Also positive", box=None)
+    table = Table(*COLUMNS, box=None, header_style="bold")
     for item in outcomes:
         style = {"processed": "", "refused": "yellow", "repeated": "dim"}[item.status]
-        found = item.primary or ("nothing over threshold" if item.status == "processed" else item.reason_code or "")
-        chance = "" if item.probability is None else f"{item.probability:.2f}"
-        more = str(item.positives - 1) if item.positives > 1 else ""
-        table.add_row(
-            item.label, item.status, item.engine or "", found, chance, item.confidence or "", more, style=style
-        )
+        table.add_row(*(escape(cell) for cell in _cells(item)), style=style)
     console.print(table)
     total = summary.processed + summary.refused + summary.repeated
     if total > len(outcomes):
         console.print(f"... and {total - len(outcomes)} more")
     for item in outcomes:
         if item.status == "refused" and total <= 20:
-            console.print(f"[yellow]{item.label}[/]: {item.reason_text}", highlight=False, soft_wrap=True)
+            line = f"[yellow]{escape(item.label)}[/]: {escape(item.reason_text or '')}"
+            console.print(line, highlight=False, soft_wrap=True)
     parts = [f"{summary.processed} read", f"{summary.refused} refused"]
     if summary.reasons:
         counts = sorted(summary.reasons.items(), key=lambda r: -r[1])
@@ -119,3 +87,16 @@ def _print(outcomes: Sequence[Outcome], summary: Summary, out: Path) -> None:
         parts.append(f"{summary.series} series")
     console.print("[bold]" + "; ".join(parts) + f"[/]. Look at {out / 'index.html'}", soft_wrap=True)
     console.print(f"[dim]{DISCLAIMER}[/]")
+
+
+def _cells(item: Outcome) -> tuple[str, ...]:
+    nothing = "nothing over threshold" if item.status == "processed" else item.status
+    found = item.primary or (item.reason_code or "" if item.status == "refused" else nothing)
+    chance = "" if item.probability is None else f"{item.probability:.2f}"
+    more = f"+{item.positives - 1}" if item.positives > 1 else ""
+    return _short(item.label), item.status, found, chance, item.confidence or "", more
+
+
+def _short(label: str) -> str:
+    """The end of a long label: that is where files of one folder differ."""
+    return label if len(label) <= LABEL_WIDTH else "..." + label[-(LABEL_WIDTH - 3) :]

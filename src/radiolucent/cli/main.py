@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 import radiolucent
 from radiolucent import wiring
 from radiolucent.cli import engines as engines_commands
-from radiolucent.cli.analyze import Guards, Maps, Sex, run_analysis
+from radiolucent.cli.analyze import run_analysis
 from radiolucent.errors import EngineError, RadiolucentError, SettingsError
 from radiolucent.pipeline.options import Options
 
@@ -48,12 +49,14 @@ def analyze(
         str | None, typer.Option("--engine", help="Engine id; default: chosen by DICOM attributes.")
     ] = None,
     no_dicom: Annotated[bool, typer.Option("--no-dicom", help="Write no DICOM objects.")] = False,
-    maps: Annotated[Maps, typer.Option("--maps", help="Whose evidence maps are written.")] = Maps.positive,
+    maps: Annotated[
+        Literal["positive", "all", "none"], typer.Option("--maps", help="Whose evidence maps are written.")
+    ] = "positive",
     guards: Annotated[
-        Guards, typer.Option("--guards", help="Outside the engine's population: refuse, or flag.")
-    ] = Guards.refuse,
+        Literal["refuse", "flag"], typer.Option("--guards", help="Outside the engine's population: refuse, or flag.")
+    ] = "refuse",
     age: Annotated[float | None, typer.Option("--age", min=0, max=130, help="Age in years.")] = None,
-    sex: Annotated[Sex | None, typer.Option("--sex", help="Sex.")] = None,
+    sex: Annotated[Literal["F", "M"] | None, typer.Option("--sex", help="Sex.")] = None,
     colours: Annotated[str, typer.Option("--colours", help="Colour map of overlays: ember, cividis or hot.")] = "ember",
     fractional_seg: Annotated[bool, typer.Option("--fractional-seg", help="Also write a FRACTIONAL SEG.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line per image instead of a table.")] = False,
@@ -64,14 +67,35 @@ def analyze(
         out=out,
         engine=engine,
         with_dicom=not no_dicom,
-        maps=maps.value,
-        guards=guards.value,
+        maps=maps,
+        guards=guards,
         age_years=age,
-        sex=None if sex is None else sex.value,
+        sex=sex,
         colour_map=colours,
         fractional_seg=fractional_seg,
     )
     raise typer.Exit(run_analysis(wiring.analyzer(engines), paths, options, as_json=as_json))
+
+
+@app.command()
+def phantom(
+    out: Annotated[Path, typer.Argument(help="Folder for the phantoms.")],
+    kind: Annotated[list[str] | None, typer.Option("--kind", help="chest, head or bone; may be repeated.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")] = 0,
+) -> None:
+    """Write synthetic QA studies, clearly marked, with a known asymmetric marker."""
+    for path in wiring.phantoms(out, kind, seed=seed):
+        typer.echo(path)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the demo.")] = Path("radiolucent-demo"),
+) -> None:
+    """Read phantoms and one real head CT slice with the shipped engines."""
+    studies = wiring.demo_studies(out / "studies")
+    options = Options(out=out, guards="flag")
+    run_analysis(wiring.analyzer(None), studies, options, as_json=False)
 
 
 def main() -> None:
@@ -87,7 +111,7 @@ def main() -> None:
 
 
 def _say(error: RadiolucentError) -> None:
-    Console(stderr=True).print(f"[bold red]{error.code}[/]: {error.text}", highlight=False, soft_wrap=True)
+    Console(stderr=True).print(f"[bold red]{error.code}[/]: {escape(error.text)}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 from radiolucent.errors import SettingsError
 
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
-MAX_NAME = 120
+MAX_NAME = 150
 
 
 def safe_name(text: str) -> str:

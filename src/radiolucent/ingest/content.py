@@ -37,7 +37,7 @@ def stem_of(label: str) -> str:
     name = re.split(r"[/\\]", label)[-1]
     # 1.2.840.1 is a UID without extension, not a name with one.
     name = re.sub(r"\.(?=.*[A-Za-z])[A-Za-z0-9]{1,5}$", "", name)
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-")[:100] or "image"
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-")[:150] or "image"
 
 
 def printable(label: str) -> str:

@@ -4,7 +4,7 @@ They test geometry, orientation, windowing and constancy of the whole chain. The
 diagnostic performance.
 """
 
-from radiolucent.phantoms.build import KINDS, Phantom, build_phantom, write_phantoms
+from radiolucent.phantoms.build import KINDS, Phantom, as_kind, build_phantom, write_phantoms
 from radiolucent.phantoms.truth import Kind, PhantomTruth
 
-__all__ = ["KINDS", "Kind", "Phantom", "PhantomTruth", "build_phantom", "write_phantoms"]
+__all__ = ["KINDS", "Kind", "Phantom", "PhantomTruth", "as_kind", "build_phantom", "write_phantoms"]

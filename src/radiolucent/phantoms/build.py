@@ -48,13 +48,21 @@ def build_phantom(kind: Kind, *, seed: int = 0, photometric: Photometric = "MONO
     SettingsError
         ``phantom_kind``.
     """
-    builders: dict[str, Callable[[int, Photometric], Phantom]] = {"chest": _chest, "head": _head, "bone": _bone}
-    if kind not in builders:
-        raise SettingsError(
-            "phantom_kind", found="an unknown kind of phantom", expected="one of " + ", ".join(KINDS),
-            action="Name one of these.",
-        )
-    return builders[kind](seed, photometric)
+    builders: dict[Kind, Callable[[int, Photometric], Phantom]] = {"chest": _chest, "head": _head, "bone": _bone}
+    return builders[as_kind(kind)](seed, photometric)
+
+
+def as_kind(name: str) -> Kind:
+    """The kind of that name; `SettingsError` ``phantom_kind`` for any other."""
+    for kind in KINDS:
+        if name == kind:
+            return kind
+    raise SettingsError(
+        "phantom_kind",
+        found="an unknown kind of phantom",
+        expected="one of " + ", ".join(KINDS),
+        action="Name one of these.",
+    )
 
 
 def write_phantoms(folder: Path, kinds: Sequence[Kind] = KINDS, *, seed: int = 0) -> list[Path]:

@@ -19,6 +19,7 @@ from radiolucent.deliver.folder import open_folder, write_bytes
 from radiolucent.engines.registry import Registry
 from radiolucent.errors import EngineError, InputRefused, RadiolucentError, SettingsError
 from radiolucent.infer.run import run as infer
+from radiolucent.ingest.content import stem_of
 from radiolucent.ingest.discover import discover
 from radiolucent.pipeline.finishing import Finished, finish, finish_refused
 from radiolucent.pipeline.lookahead import lookahead
@@ -185,7 +186,7 @@ def _decode(item: Frame, options: Options) -> DecodedFrame:
     if opened.instance is None:
         return decode_picture(
             opened.file,
-            stem=opened.file.path.stem,
+            stem=stem_of(opened.file.label),
             age_years=options.age_years,
             sex=options.sex,
             patient_left_at="right" if opened.spec.zones == "chest" else None,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from radiolucent.errors import InputRefused
+from radiolucent.ingest.content import stem_of
 from radiolucent.pipeline.names import Names
 from radiolucent.pipeline.opening import refusal_of
 from radiolucent.pipeline.work import Frame, Opened, Refused, Repeated
@@ -31,7 +32,7 @@ def name_frames(opened: Iterable[Opened | Refused], names: Names) -> Iterator[Fr
 def _name(item: Opened, names: Names) -> str | Refused | Repeated:
     uid = item.facts.sop_instance_uid
     if uid is None:
-        return names.for_stem(item.file.path.stem, item.file.sha256)
+        return names.for_stem(stem_of(item.file.label), item.file.sha256)
     try:
         name = names.for_uid(uid, item.file.sha256)
     except InputRefused as error:

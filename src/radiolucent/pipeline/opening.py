@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from radiolucent.engines.routing import check_engine, route
 from radiolucent.errors import InputRefused
+from radiolucent.ingest.content import stem_of
 from radiolucent.judge.guards import population_guards, silent_facts
 from radiolucent.pipeline.options import Options
 from radiolucent.pipeline.work import Opened, Refused
@@ -47,7 +48,7 @@ def refusal_of(
     """A refused file as a value."""
     return Refused(
         label=file.label,
-        stem=file.path.stem,
+        stem=stem_of(file.label),
         sha256=file.sha256,
         reason=reason,
         facts=facts,
@@ -58,7 +59,7 @@ def refusal_of(
 
 def frame_facts(file: SourceFile, instance: Instance | None, *, options: Options, frame_number: int = 1) -> ImageFacts:
     """What is known of a frame before its pixels are read; age and sex as told on the command line win."""
-    stem = file.path.stem
+    stem = stem_of(file.label)
     if instance is None:
         return ImageFacts(
             stem=stem, source_sha256=file.sha256, rows=0, columns=0, age_years=options.age_years, sex=options.sex

@@ -14,21 +14,16 @@ def window(values: NDArray[np.float32], *, centre: float, width: float) -> NDArr
     return np.clip(scaled, 0.0, 1.0, out=scaled)
 
 
-def stretch(
-    display: NDArray[np.float32],
-    *,
-    percentiles: tuple[float, float],
-    valid: NDArray[np.bool_] | None = None,
-) -> NDArray[np.float32]:
-    """Stretch so that two percentiles of the valid pixels become 0 and 1; a flat image becomes zeros.
+def stretch(display: NDArray[np.float32], *, percentiles: tuple[float, float]) -> NDArray[np.float32]:
+    """Stretch so that two percentiles of all pixels become 0 and 1; a flat image becomes zeros.
 
-    Percentiles are read from at most `STRETCH_SAMPLES` regularly spaced pixels, so a large film costs no more than
-    a small one.
+    Padding counts as what it is shown as, 0: so it was in the pictures the engines were trained on. Percentiles are
+    read from at most about `STRETCH_SAMPLES` regularly spaced pixels, so a large film costs no more than a small one.
     """
-    chosen = display[valid] if valid is not None else display.ravel()
-    if chosen.size == 0:
+    flat = display.ravel()
+    if flat.size == 0:
         return np.zeros_like(display)
-    low, high = np.percentile(chosen[:: max(1, chosen.size // STRETCH_SAMPLES)], percentiles)
+    low, high = np.percentile(flat[:: max(1, flat.size // STRETCH_SAMPLES)], percentiles)
     if high <= low:
         return np.zeros_like(display)
     return window(display, centre=float(low + high) / 2, width=float(high - low))

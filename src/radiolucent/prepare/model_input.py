@@ -30,9 +30,9 @@ def _channel(frame: DecodedFrame, channel: ChannelSpec, *, is_first: bool) -> ND
         out = frame.display
     else:
         return None
-    if channel.stretch is not None:
-        out = stretch(out, percentiles=channel.stretch, valid=frame.valid)
-    return out if frame.valid is None else np.where(frame.valid, out, np.float32(0.0))
+    if frame.valid is not None:
+        out = np.where(frame.valid, out, np.float32(0.0))
+    return out if channel.stretch is None else stretch(out, percentiles=channel.stretch)
 
 
 def model_input(frame: DecodedFrame, spec: InputSpec) -> ModelInput:

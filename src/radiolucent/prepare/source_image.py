@@ -61,7 +61,9 @@ def _family(sop_class_uid: str) -> str | None:
     return None
 
 
-def _is_ours(dataset: Dataset) -> bool:
+def _is_our_result(dataset: Dataset) -> bool:
+    if texts(dataset, "ImageType")[1:2] == ("PRIMARY",):
+        return False  # a QA phantom of ours is read like a film
     holders = [dataset, *items(dataset, "ContributingEquipmentSequence")]
     makers = (text(holder, word) for holder in holders for word in ("Manufacturer", "ManufacturerModelName"))
     return any(OUR_NAME in maker.lower() for maker in makers if maker)
@@ -70,8 +72,9 @@ def _is_ours(dataset: Dataset) -> bool:
 def refuse_unless_source(dataset: Dataset) -> None:
     """Refuse objects that are not source images, first of all our own results.
 
-    An object is ours when Manufacturer or Manufacturer's Model Name, of the object or of an item of its Contributing
-    Equipment Sequence, contains ``Radiolucent``: every DICOM object that `report` builds says so.
+    An object is a result of ours when Image Type does not say PRIMARY (PS3.3 C.7.6.1.1.2) and Manufacturer or
+    Manufacturer's Model Name, of the object or of an item of its Contributing Equipment Sequence, contains
+    ``Radiolucent``: every DICOM object that `report` builds says so.
 
     Raises
     ------
@@ -86,7 +89,7 @@ def refuse_unless_source(dataset: Dataset) -> None:
     modality = (text(dataset, "Modality") or "").upper()
     if modality in NOT_SOURCE_MODALITIES:
         raise _not_a_source(f"an object of modality {modality}")
-    if _is_ours(dataset):
+    if _is_our_result(dataset):
         raise _not_a_source("an object made by Radiolucent")
     for keyword in ("FloatPixelData", "DoubleFloatPixelData"):
         if keyword in dataset:

@@ -120,9 +120,9 @@ class Geometry:
     def to_model(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map ``[..., 2]`` source edge coordinates ``(row, column)`` to model edge coordinates."""
         scale, offset = np.array(self.affine).T
-        return np.asarray(points, dtype=np.float64) * scale + offset
+        return np.asarray(points * scale + offset, dtype=np.float64)
 
     def to_source(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map ``[..., 2]`` model edge coordinates ``(row, column)`` back to source edge coordinates."""
         scale, offset = np.array(self.affine).T
-        return (np.asarray(points, dtype=np.float64) - offset) / scale
+        return np.asarray((points - offset) / scale, dtype=np.float64)

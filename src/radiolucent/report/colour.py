@@ -80,7 +80,9 @@ def table(name: str = DEFAULT) -> NDArray[np.uint8]:
     """
     if name not in _ANCHORS:
         raise SettingsError(
-            "colour_map", found="an unknown colour map", expected="one of " + ", ".join(names()),
+            "colour_map",
+            found="an unknown colour map",
+            expected="one of " + ", ".join(names()),
             action="Choose one of these names.",
         )
     anchors = to_lab(np.array([list(bytes.fromhex(code)) for code in _ANCHORS[name]], dtype=np.uint8))

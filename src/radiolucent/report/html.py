@@ -99,8 +99,10 @@ def render_html(
     for picture in (*pictures.values(), *([plain] if plain else [])):
         if _PICTURE.match(picture) is None:
             raise InvariantBroken(
-                "report_picture", found="a picture that is not in the page itself",
-                expected="data:image/png, jpeg or webp in base64", action="Report this as a defect of Radiolucent.",
+                "report_picture",
+                found="a picture that is not in the page itself",
+                expected="data:image/png, jpeg or webp in base64",
+                action="Report this as a defect of Radiolucent.",
             )
     primary = next((f for f in result.findings if f.key == result.primary), None)
     return _templates().get_template("report.html.j2").render(
@@ -127,8 +129,14 @@ def index_row(row: IndexRow) -> str:
 def index_tail(counts: Mapping[str, int]) -> str:
     """The end of an index page; ``counts`` by `IndexRow.state` are shown at its top."""
     states = ("critical", "positive", "negative", "refused")
-    return _templates().get_template("index_tail.html.j2").render(
-        counts=[(state, counts.get(state, 0)) for state in states], total=sum(counts.values()), disclaimer=DISCLAIMER
+    return (
+        _templates()
+        .get_template("index_tail.html.j2")
+        .render(
+            counts=[(state, counts.get(state, 0)) for state in states],
+            total=sum(counts.values()),
+            disclaimer=DISCLAIMER,
+        )
     )
 
 

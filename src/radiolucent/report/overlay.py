@@ -163,18 +163,24 @@ def _check(display: NDArray[np.float32], explanation: Explanation) -> None:
     shapes = {display.shape, explanation.map.shape, explanation.region.shape}
     if len(shapes) != 1 or display.ndim != 2 or 0 in display.shape:
         raise InvariantBroken(
-            "overlay_shape", found=f"image, map and region of shapes {sorted(shapes)}",
-            expected="three arrays of one shape, rows by columns", action="Report this as a defect of Radiolucent.",
+            "overlay_shape",
+            found=f"image, map and region of shapes {sorted(shapes)}",
+            expected="three arrays of one shape, rows by columns",
+            action="Report this as a defect of Radiolucent.",
         )
     if not (np.isfinite(explanation.map.sum(dtype=np.float64)) and np.isfinite(display.sum(dtype=np.float64))):
         raise InvariantBroken(
-            "overlay_not_finite", found="an image or map with values that are not finite",
-            expected="finite values", action="Report this as a defect of Radiolucent.",
+            "overlay_not_finite",
+            found="an image or map with values that are not finite",
+            expected="finite values",
+            action="Report this as a defect of Radiolucent.",
         )
     if not (np.isfinite(explanation.scale) and explanation.scale > 0):
         raise InvariantBroken(
-            "overlay_scale", found=f"a colour scale that ends at {explanation.scale}",
-            expected="a finite number above zero", action="Check map_scale in the engine's manifest.",
+            "overlay_scale",
+            found=f"a colour scale that ends at {explanation.scale}",
+            expected="a finite number above zero",
+            action="Check map_scale in the engine's manifest.",
         )
 
 

@@ -129,7 +129,9 @@ def _check(result: ImageResult) -> None:
     for found, is_so in wrong.items():
         if is_so:
             raise InvariantBroken(
-                "result_incoherent", found=found, expected="a result that does not contradict itself",
+                "result_incoherent",
+                found=found,
+                expected="a result that does not contradict itself",
                 action="Report this as a defect of Radiolucent.",
             )
 
@@ -139,7 +141,9 @@ def _finite(value: float, name: str) -> float:
     number = float(value)
     if not math.isfinite(number):
         raise InvariantBroken(
-            "result_not_finite", found=f"{name} that is not a finite number", expected="a finite number",
+            "result_not_finite",
+            found=f"{name} that is not a finite number",
+            expected="a finite number",
             action="Report this as a defect of Radiolucent.",
         )
     return number

@@ -203,6 +203,11 @@ def damaged() -> Dataset:
     return dataset
 
 
+def private_class() -> Dataset:
+    """A class that is in no table, such as a vendor's own; retired classes take the same way."""
+    return source("1.2.276.0.19.55.1.5.1.1.1", "OT")
+
+
 def ct_without_thickness() -> Dataset:
     dataset = ct()
     del dataset.SliceThickness
@@ -248,7 +253,7 @@ SOURCES: dict[str, Callable[[], Dataset]] = {
     for make in (
         cr, dx, ct, ct_without_frame_of_reference, ct_oblique_lossy, mr, enhanced_ct, enhanced_mr,
         multi_frame_without_space, monochrome1, colour_capture, secondary_capture, bare, damaged, japanese, arabic,
-        greek, ct_without_thickness, unknown_character_set,
+        greek, ct_without_thickness, private_class, unknown_character_set,
     )
 }  # fmt: skip
 

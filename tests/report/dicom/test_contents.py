@@ -61,8 +61,9 @@ def test_a_negative_result_makes_a_report_and_nothing_else():
         assert [each.kind for each in build(dataset, result).objects] == ["sr"]
 
 
-def test_everything_the_report_refers_to_is_in_its_evidence():
-    dataset = sources.cr()
+@pytest.mark.parametrize("make", [sources.dx, sources.private_class])
+def test_everything_the_report_refers_to_is_in_its_evidence(make):
+    dataset = make()
     built = build(dataset, sources.processed(dataset))
     report = built.of_kind("sr")[0].dataset
     evidence = {
@@ -75,6 +76,13 @@ def test_everything_the_report_refers_to_is_in_its_evidence():
         each.dataset.SOPInstanceUID for each in built.objects if each.kind in ("sc", "pm")
     }
     assert evidence == referred
+    classes = {
+        instance.ReferencedSOPInstanceUID: instance.ReferencedSOPClassUID
+        for study in report.CurrentRequestedProcedureEvidenceSequence
+        for series in study.ReferencedSeriesSequence
+        for instance in series.ReferencedSOPSequence
+    }
+    assert classes[dataset.SOPInstanceUID] == dataset.SOPClassUID
 
 
 def test_notify_only_is_said_but_never_located():

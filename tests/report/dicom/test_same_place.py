@@ -6,7 +6,7 @@ import pytest
 from report.dicom import dicom_sources as sources
 from report.dicom.test_contour import filled
 
-from radiolucent.report.dicom import build_objects
+from radiolucent.report.dicom import DicomOptions, build_objects
 
 
 def written(dataset, tmp_path, frame_number=1, findings=sources.FINDINGS[:1]):
@@ -104,6 +104,21 @@ def test_a_film_gets_no_invented_place(tmp_path):
     parametric_map = written(sources.cr(), tmp_path)["pm"]
     assert len(parametric_map.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence[0]) == 0
     assert len(parametric_map.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0]) == 0
+
+
+def test_a_film_segmentation_opens_in_ohif_by_a_nominal_orientation_that_can_be_left_out():
+    dataset = sources.dx()
+    for wanted in (True, False):
+        built = build_objects(
+            dataset,
+            sources.processed(dataset),
+            {},
+            now=sources.NOW,
+            options=DicomOptions(nominal_orientation=wanted),
+        )
+        shared = built.of_kind("seg")[0].dataset.SharedFunctionalGroupsSequence[0]
+        assert ("PlaneOrientationSequence" in shared) is wanted
+        assert "FrameOfReferenceUID" not in built.of_kind("seg")[0].dataset
 
 
 def test_the_source_display_is_carried_into_the_presentation_state(tmp_path):

@@ -66,6 +66,12 @@ def test_the_frames_own_groups_come_before_the_shared_ones():
     assert header.is_one_of_several_frames
 
 
+def test_a_frame_of_reference_that_is_another_things_identifier_is_none():
+    dataset = sources.ct()
+    dataset.FrameOfReferenceUID = dataset.StudyInstanceUID
+    assert read(dataset).plane is None
+
+
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
@@ -78,6 +84,14 @@ def test_the_frames_own_groups_come_before_the_shared_ones():
 )
 def test_the_character_set_is_kept_where_it_holds_the_text(make, expected):
     assert read(make()).character_set == expected
+
+
+def test_a_declared_default_repertoire_holds_ascii_only():
+    dataset = sources.cr()
+    dataset.SpecificCharacterSet = "ISO_IR 6"
+    assert read(dataset).character_set == ("ISO_IR 6",)
+    dataset.StudyDescription = "Bäcken"
+    assert read(dataset).character_set == ("ISO_IR 192",)
 
 
 def test_a_finding_the_source_character_set_cannot_hold_makes_it_utf8():

@@ -25,6 +25,7 @@ UNREADABLE = (
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 _TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d(([0-5]\d|60)(\.\d{1,6})?)?)?")
 _MAX_GROUP = 64
+_DEFAULT_REPERTOIRE = {"", "ISO_IR 6", "ISO 2022 IR 6"}
 
 
 def value(dataset: Dataset, keyword: str) -> object | None:
@@ -143,8 +144,10 @@ def character_set(dataset: Dataset, texts: Iterable[str]) -> tuple[str, ...]:
     declared = value(dataset, "SpecificCharacterSet")
     terms = [str(term) for term in declared] if isinstance(declared, MultiValue | list) else [str(declared or "")]
     wanted = "^".join(texts)
+    if set(terms) <= _DEFAULT_REPERTOIRE and not wanted.isascii():
+        return ("ISO_IR 192",)
     if not any(terms):
-        return () if wanted.isascii() else ("ISO_IR 192",)
+        return ()
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # pydicom only warns about misspelt terms and unencodable text
         try:

@@ -64,14 +64,18 @@ def write_dimensions(dataset: Dataset, job: Job, kind: ObjectKind, key: str, poi
 
 
 def shared_groups(source: SourceHeader) -> Dataset:
-    """Pixel measures and orientation, where the source's place is known (PS3.3 C.7.6.16.2.1, C.7.6.16.2.4)."""
+    """Pixel measures and orientation, as far as they are known (PS3.3 C.7.6.16.2.1, C.7.6.16.2.4).
+
+    A film's spacing is written too: OHIF 3.12 opens no segmentation whose shared groups are empty.
+    """
     groups = Dataset()
-    if source.plane:
+    if source.pixel_spacing_mm:
         measures = Dataset()
-        measures.PixelSpacing = [decimal(number) for number in source.plane.spacing_mm]
-        if source.plane.thickness_mm:
+        measures.PixelSpacing = [decimal(number) for number in source.pixel_spacing_mm]
+        if source.plane:
             measures.SliceThickness = decimal(source.plane.thickness_mm)
         groups.PixelMeasuresSequence = [measures]
+    if source.plane:
         orientation = Dataset()
         orientation.ImageOrientationPatient = [decimal(number) for number in source.plane.orientation]
         groups.PlaneOrientationSequence = [orientation]

@@ -21,7 +21,7 @@ from radiolucent.report.dicom.multiframe import (
     write_common,
     write_dimensions,
 )
-from radiolucent.report.dicom.objects import code_item, decimal, label, new_object, object_uid
+from radiolucent.report.dicom.objects import code_item, label, new_object, object_uid
 from radiolucent.report.dicom.records import Job
 from radiolucent.standards import codes
 
@@ -71,10 +71,8 @@ def _place_nowhere(dataset: Dataset, job: Job, shared: Dataset, frame: Dataset) 
     dataset.PositionReferenceIndicator = ""
     frame.PlanePositionSequence = [Dataset()]
     shared.PlaneOrientationSequence = [Dataset()]
-    measures = Dataset()
-    if job.source.pixel_spacing_mm:
-        measures.PixelSpacing = [decimal(number) for number in job.source.pixel_spacing_mm]
-    shared.PixelMeasuresSequence = [measures]
+    if "PixelMeasuresSequence" not in shared:
+        shared.PixelMeasuresSequence = [Dataset()]
 
 
 def _shared(job: Job, finding: Finding, explanation: Explanation) -> Dataset:

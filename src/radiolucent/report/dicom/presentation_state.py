@@ -42,6 +42,13 @@ def build_presentation_state(job: Job) -> Dataset:
             expected="a greyscale image",
             action="Use the overlay; a greyscale presentation state cannot apply to colour.",
         )
+    if min(source.rows, source.columns) < 2:
+        raise InputRefused(
+            "source_too_small_to_mark",
+            found="an image of one row or column",
+            expected="at least two of each",
+            action="Use the report; there is nothing to draw on.",
+        )
     dataset = new_object(job, "gsps", SOP_CLASS_UID)
     dataset.PresentationCreationDate, dataset.PresentationCreationTime = date_and_time(job)
     dataset.ContentLabel = "AI_MARKS"

@@ -26,12 +26,16 @@ class DicomOptions:
     fractional_segmentation
         Also write the evidence as a FRACTIONAL (PROBABILITY) segmentation: Weasis paints it as a heat map, OHIF
         refuses it.
+    nominal_orientation
+        Write a nominal image orientation into the segmentation of an image without one (a film); OHIF 3 opens it only
+        then. Off for archives that would take it for the patient's.
     software_version
         Version of Radiolucent itself, written as equipment.
     """
 
     kinds: frozenset[ObjectKind] = ALL_KINDS
     fractional_segmentation: bool = False
+    nominal_orientation: bool = True
     software_version: str = "0.1.0"
 
 

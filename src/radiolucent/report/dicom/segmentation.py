@@ -132,9 +132,23 @@ def _new(job: Job, segments: list[_Segment], *, key: str, kind: str) -> Dataset:
     dataset.SegmentSequence = [_segment_item(job, n, segment) for n, segment in enumerate(segments, 1)]
     pointers = [_SEGMENT, PLANE_POSITION] if job.source.plane else [_SEGMENT]
     write_dimensions(dataset, job, "seg", key, pointers)
-    dataset.SharedFunctionalGroupsSequence = [shared_groups(job.source)]
+    shared = shared_groups(job.source)
+    if job.source.plane is None and job.options.nominal_orientation:
+        _write_nominal_orientation(shared)
+    dataset.SharedFunctionalGroupsSequence = [shared]
     dataset.PerFrameFunctionalGroupsSequence = [_frame(job, n) for n in range(1, len(segments) + 1)]
     return dataset
+
+
+def _write_nominal_orientation(shared: Dataset) -> None:
+    """Let OHIF open the segmentation of a film: it compares orientations, and takes this one for an image without.
+
+    It says nothing of the patient: there is no frame of reference and no position, and a viewer takes side markers
+    from the image under the segmentation.
+    """
+    orientation = Dataset()
+    orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    shared.PlaneOrientationSequence = [orientation]
 
 
 def _frame(job: Job, number: int) -> Dataset:

@@ -32,6 +32,7 @@ _COPIED: dict[str, Callable[[Dataset, str], str]] = {
     "StudyDescription": legal.text,
     "PatientAge": legal.age,
 }
+_OTHER_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 _TYPE_2 = frozenset(
     {"PatientName", "PatientID", "PatientBirthDate", "PatientSex"}
     | {"StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber"}
@@ -46,7 +47,7 @@ class Plane:
     position: tuple[float, ...]
     orientation: tuple[float, ...]
     spacing_mm: tuple[float, ...]
-    thickness_mm: float | None
+    thickness_mm: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,26 +194,43 @@ def _first_numbers(places: tuple[Dataset, ...], keyword: str, *, count: int) -> 
 
 
 def _spacing(places: tuple[Dataset, ...]) -> tuple[float, ...] | None:
-    found = _first_numbers(places, "PixelSpacing", count=2)
-    return found if found and min(found) > 0 else None
+    """Pixel Spacing, or for a projection the spacing at the detector (PS3.3 section 10.7.1.3)."""
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
+        found = _first_numbers(places, keyword, count=2)
+        if found and min(found) > 0:
+            return found
+    return None
 
 
 def _plane(source: Dataset, groups: tuple[Dataset, ...]) -> Plane | None:
     places = (*groups, source)
     frame_of_reference_uid = legal.uid(source, "FrameOfReferenceUID")
+    if frame_of_reference_uid in {legal.uid(source, keyword) for keyword in _OTHER_UIDS}:
+        return None  # one identifier for two things is no frame of reference
     position = _first_numbers(places, "ImagePositionPatient", count=3)
     orientation = _first_numbers(places, "ImageOrientationPatient", count=6)
     spacing = _spacing(places)
-    if not (frame_of_reference_uid and position and orientation and spacing and _is_orthonormal(orientation)):
+    thickness = _thickness(places)
+    if not (frame_of_reference_uid and position and orientation and spacing and thickness):
         return None
-    thickness = _first_numbers(places, "SliceThickness", count=1)
+    if not _is_orthonormal(orientation):
+        return None
     return Plane(
         frame_of_reference_uid=frame_of_reference_uid,
         position=position,
         orientation=orientation,
         spacing_mm=spacing,
-        thickness_mm=thickness[0] if thickness and thickness[0] > 0 else None,
+        thickness_mm=thickness,
     )
+
+
+def _thickness(places: tuple[Dataset, ...]) -> float | None:
+    """Slice Thickness, or where it is missing the spacing between slices; Pixel Measures cannot do without it."""
+    for keyword in ("SliceThickness", "SpacingBetweenSlices"):
+        found = _first_numbers(places, keyword, count=1)
+        if found and found[0] > 0:
+            return found[0]
+    return None
 
 
 def _is_orthonormal(orientation: tuple[float, ...]) -> bool:

@@ -6,10 +6,12 @@ The tree::
     |-- language, device observer (the engine), procedure reported (the imaging, not the algorithm)
     |-- Image Library: the source
     `-- Imaging Measurements
-        |-- Measurement Group (TID 1501): was it processed, the impression, the disclaimer
         |-- Measurement Group (TID 1410): a positive finding with a region, its probability, its visual explanation
+        |-- Measurement Group (TID 1501): was it processed, the impression, the disclaimer
         |-- Measurement Group (TID 1501): a positive finding without a place
         `-- Measurement Group (TID 1501): a finding looked for and judged absent
+
+Groups with a region come first: OHIF opens the report at its first group and shows a black picture if that has none.
 
 A finding judged absent carries no ``(121071, DCM, "Finding")``: a reader that takes that item for a statement of
 presence must not be misled. Its presence is the coded evaluation *finding = Absent*.
@@ -41,22 +43,35 @@ from radiolucent.report.dicom.records import BuiltObject, Job
 from radiolucent.standards import codes
 
 SOP_CLASS_UID = "1.2.840.10008.5.1.4.1.1.88.34"
+# Classes highdicom knows, put in while it builds a region: it raises KeyError for retired and private ones.
+_STAND_IN, _MULTI_FRAME_STAND_IN = "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.7.4"
 _EXPLAINING = ("sc", "pm")
 Group = Any  # highdicom's templates; its base class is not public
 _CONTAINS = hd.RelationshipTypeValues.CONTAINS
 
 
+class _Report(hd.Comprehensive3DSR):
+    """highdicom's document without its copying: `stamp` does that, and takes retired and private classes as well."""
+
+    def copy_patient_and_study_information(self, dataset: Dataset) -> None:
+        """Nothing is copied here."""
+
+
 def build_structured_report(job: Job, built: Sequence[BuiltObject]) -> Dataset:
     """The report of one image, processed or refused; ``built`` are the objects it may refer to."""
     explaining = [each for each in built if each.kind in _EXPLAINING]
-    groups = [_summary(job), *(_finding_group(job, finding, explaining) for finding in job.result.findings)]
+    outlined = [_finding_group(job, finding, explaining) for finding in job.outlined]
+    others = [
+        _finding_group(job, finding, explaining) for finding in job.result.findings if finding not in job.outlined
+    ]
+    groups = [*outlined, _summary(job), *others]
     content = hd.MeasurementReport(
         observation_context=_observation_context(job),
         procedure_reported=_concept(codes.PROCEDURE_BY_MODALITY.get(job.source.modality, codes.IMAGING_PROCEDURE)),
         imaging_measurements=groups,
     )
     content[0].ContentSequence.insert(-1, _image_library(job))
-    report = hd.Comprehensive3DSR(
+    report = _Report(
         evidence=[_evidence(job), *(each.dataset for each in explaining)],
         content=content[0],
         series_instance_uid=object_uid(job, "placeholder-series"),
@@ -240,15 +255,18 @@ def _region(job: Job, finding: Finding) -> Any:
     """The region's outline as a closed SCOORD polyline of (column, row) (PS3.3 C.18.6)."""
     explanation = finding.explanation
     assert explanation is not None  # outlined findings have one
-    return hd.ImageRegion(
-        graphic_type=hd.GraphicTypeValues.POLYLINE,
-        graphic_data=outline(explanation.region),
-        source_image=hd.SourceImageForRegion(
-            referenced_sop_class_uid=job.source.sop_class_uid,
-            referenced_sop_instance_uid=job.source.sop_instance_uid,
-            referenced_frame_numbers=_frames(job),
-        ),
+    frames = _frames(job)
+    image = hd.SourceImageForRegion(
+        referenced_sop_class_uid=_MULTI_FRAME_STAND_IN if frames else _STAND_IN,
+        referenced_sop_instance_uid=job.source.sop_instance_uid,
+        referenced_frame_numbers=frames,
     )
+    region = hd.ImageRegion(
+        graphic_type=hd.GraphicTypeValues.POLYLINE, graphic_data=outline(explanation.region), source_image=image
+    )
+    selected = region.ContentSequence[0].ReferencedSOPSequence[0]
+    selected.ReferencedSOPClassUID = job.source.sop_class_uid
+    return region
 
 
 def _visual_explanation(explanation: Dataset) -> Any:

@@ -1,0 +1,142 @@
+"""A toy problem through the real `fit`: it learns, keeps a checkpoint each epoch, and goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from training import config as configuration
+from training.config import Config, Schedule
+from training.model import EvidenceNet
+from training.train import Arrays, aucs, fit, positive_weights, predict
+
+pytestmark = pytest.mark.training
+SIDE, GRID = 64, 16
+
+
+class Small(nn.Module):
+    """Four convolutions to ``[N, 16, 4, 4]``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_features = 16
+        widths = (1, 8, 16, 16, 16)
+        layers: list[nn.Module] = []
+        for i in range(4):
+            layers += [
+                nn.Conv2d(widths[i], widths[i + 1], 3, stride=2, padding=1),
+                nn.BatchNorm2d(widths[i + 1]),
+                nn.ReLU(),
+            ]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+def network() -> EvidenceNet:
+    torch.manual_seed(1)
+    return EvidenceNet(Small(), 2, 0.0)
+
+
+def arrays(count: int, seed: int) -> Arrays:
+    """A bright patch is the first finding, a striped one the second, anywhere; the place is known."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(20, 60, (count, 1, SIDE, SIDE)).astype(np.uint8)
+    labels = np.zeros((count, 2), dtype=np.float32)
+    masks = np.full((count, 2, GRID, GRID), 255, dtype=np.uint8)
+    for i in range(count):
+        k = i % 2
+        row, column = (int(v) for v in rng.integers(8, 40, 2))
+        images[i, 0, row : row + 16, column : column + 16] = 230
+        if k == 1:
+            images[i, 0, row : row + 16 : 4, column : column + 16] = 0
+            images[i, 0, row + 1 : row + 16 : 4, column : column + 16] = 0
+        labels[i, k] = 1
+        masks[i, k] = 0
+        masks[i, k, row // 4 : row // 4 + 4, column // 4 : column // 4 + 4] = 1
+    labels[::7, 1] = np.nan
+    return Arrays(images=images, labels=labels, masks=masks)
+
+
+@pytest.fixture
+def config(configs: Path) -> Config:
+    loaded = configuration.load(configs / "chest-film.toml")
+    return loaded.model_copy(
+        update={
+            "findings": loaded.findings[:2],
+            "input": loaded.input.model_copy(update={"size": SIDE}),
+            "model": loaded.model.model_copy(update={"frozen_blocks": 0}),
+        }
+    )
+
+
+def schedule(epochs: int) -> Schedule:
+    return Schedule(epochs=epochs, batch=16, learning_rate=1e-2, warmup_steps=2, rotate_deg=3.0, evidence_weight=0.3)
+
+
+def log(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.timeout(60)
+def test_fit_learns_a_checkpoint_is_kept_and_resume_goes_on(config: Config, tmp_path: Path) -> None:
+    train, val = arrays(96, 1), arrays(32, 2)
+
+    def go(epochs: int) -> EvidenceNet:
+        return fit(network(), train, val, config=config, schedule=schedule(epochs), run=tmp_path, tag="main")
+
+    go(2)
+    assert [entry["epoch"] for entry in log(tmp_path)] == [0, 1]
+    state = torch.load(tmp_path / "main-state.pt", weights_only=True)
+    assert state["epoch"] == 1
+    assert state["best"] == pytest.approx(max(e["val_auc_mean"] for e in log(tmp_path)), abs=1e-4)
+    assert (tmp_path / "main-best.pt").is_file()
+
+    stopped_at = state["rate"]["last_epoch"]
+    learned = go(6)
+    entries = log(tmp_path)
+    assert [entry["epoch"] for entry in entries] == list(range(6)), "resume must not repeat or skip an epoch"
+    assert {entry["phase"] for entry in entries} == {"main"}
+    after = torch.load(tmp_path / "main-state.pt", weights_only=True)
+    assert after["rate"]["last_epoch"] == stopped_at + 4 * 6, "four further epochs of six steps"
+
+    first, last = entries[0], entries[-1]
+    assert last["label_loss"] < 0.8 * first["label_loss"]
+    assert last["evidence_loss"] < first["evidence_loss"]
+    scores = aucs(predict(learned, val, config), val.labels)
+    assert min(scores) > 0.9
+    best = torch.load(tmp_path / "main-best.pt", weights_only=True)
+    assert all(torch.equal(value, best[name]) for name, value in learned.state_dict().items())
+
+
+@pytest.mark.timeout(60)
+def test_a_finished_run_is_not_trained_again(config: Config, tmp_path: Path) -> None:
+    train, val = arrays(32, 3), arrays(16, 4)
+    once = fit(network(), train, val, config=config, schedule=schedule(1), run=tmp_path, tag="main")
+    again = fit(network(), train, val, config=config, schedule=schedule(1), run=tmp_path, tag="main")
+    assert len(log(tmp_path)) == 1
+    assert all(torch.equal(a, b) for a, b in zip(once.parameters(), again.parameters(), strict=True))
+
+
+def test_positive_weights_by_hand() -> None:
+    nan = np.nan
+    labels = np.array([[1, 0, 1, nan], [0, 0, 1, nan], [0, nan, 1, nan], [0, 0, 1, 1], [0, 0, nan, 0]], dtype=np.float32)
+    assert positive_weights(labels).tolist() == pytest.approx([2.0, 2.0, 1.0, 1.0])
+    rare = np.zeros((1000, 1), dtype=np.float32)
+    rare[0] = 1
+    assert positive_weights(rare).tolist() == [6.0]
+
+
+def test_aucs_leave_out_the_unknown() -> None:
+    labels = np.array([[1, 1], [0, np.nan], [1, 1], [0, np.nan]], dtype=np.float32)
+    logits = np.array([[2, 0], [1, 0], [3, 0], [0, 0]], dtype=np.float32)
+    scores = aucs(logits, labels)
+    assert scores[0] == 1.0
+    assert np.isnan(scores[1])
