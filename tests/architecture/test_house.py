@@ -46,11 +46,15 @@ def test_no_empty_rooms() -> None:
         assert [f for f in room.rglob("*.py") if f.name != "__init__.py"], room
 
 
+RAISED = re.compile(
+    r"(?:InputRefused|EngineError|SettingsError|PeerUnavailable|PeerRefused|InvariantBroken|refused|_refuse)"
+    r'\(\s*"([a-z0-9_]+)"|code="([a-z0-9_]+)"'
+)
+
+
 def _codes_in_source() -> set[str]:
-    pattern = re.compile(
-        r"(?:InputRefused|EngineError|SettingsError|PeerUnavailable|PeerRefused|InvariantBroken|refused|_refuse)\(\s*\"([a-z0-9_]+)\""
-    )
-    return {code for path in SOURCE.rglob("*.py") for code in pattern.findall(path.read_text(encoding="utf-8"))}
+    texts = (path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
+    return {one or other for text in texts for one, other in RAISED.findall(text)}
 
 
 def test_every_error_code_is_documented() -> None:

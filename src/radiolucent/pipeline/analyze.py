@@ -25,7 +25,7 @@ from radiolucent.pipeline.finishing import Finished, finish, finish_refused
 from radiolucent.pipeline.lookahead import lookahead
 from radiolucent.pipeline.names import Names
 from radiolucent.pipeline.naming import name_frames
-from radiolucent.pipeline.opening import frame_facts, open_file, refusal_of
+from radiolucent.pipeline.opening import defect, frame_facts, open_file, refusal_of
 from radiolucent.pipeline.options import Options, Outcome, Summary
 from radiolucent.pipeline.run_index import RunIndex
 from radiolucent.pipeline.series import FrameBook, SeriesBook
@@ -128,7 +128,7 @@ class Analyzer:
                 raise
             reason = Reason(code=error.code, text=error.text)
         except Exception as error:  # noqa: BLE001  one bad image never stops the rest
-            reason = _defect(error)
+            reason = defect(error)
         opened = item.prepared.frame.opened
         failed = refusal_of(reason, opened.file, instance=opened.instance, facts=item.prepared.facts, spec=opened.spec)
         folder = item.prepared.frame.folder
@@ -158,16 +158,11 @@ def prepare(item: Frame | Refused | Repeated, *, options: Options) -> Prepared |
     except InputRefused as error:
         reason = Reason(code=error.code, text=error.text)
     except Exception as error:  # noqa: BLE001  one bad image never stops the rest
-        reason = _defect(error)
+        reason = defect(error)
     else:
         return _prepared(item, frame, array, started)
     failed = refusal_of(reason, opened.file, instance=opened.instance, facts=opened.facts, spec=opened.spec)
     return replace(failed, folder=item.folder)
-
-
-def _defect(error: Exception) -> Reason:
-    """A defect of ours as a reason; its message may quote the header, so only its type is told."""
-    return Reason(code="internal_error", text=f"Radiolucent failed on this image ({type(error).__name__}). Report it.")
 
 
 def _prepared(item: Frame, frame: DecodedFrame, array: ModelInput, started: float) -> Prepared:

@@ -33,8 +33,16 @@ def open_file(offered: SourceFile | Refusal, *, specs: Sequence[EngineSpec], opt
         flags = _guard(said, spec, options)
     except InputRefused as error:
         reason = Reason(code=error.code, text=error.text)
-        return refusal_of(reason, offered, instance=instance, facts=said, spec=spec)
-    return Opened(file=offered, instance=instance, facts=said, spec=spec, flags=flags)
+    except Exception as error:  # noqa: BLE001  one bad file never stops the rest
+        reason = defect(error)
+    else:
+        return Opened(file=offered, instance=instance, facts=said, spec=spec, flags=flags)
+    return refusal_of(reason, offered, instance=instance, facts=said, spec=spec)
+
+
+def defect(error: Exception) -> Reason:
+    """A defect of ours as a reason; its message may quote the header, so only its type is told."""
+    return Reason(code="internal_error", text=f"Radiolucent failed on this image ({type(error).__name__}). Report it.")
 
 
 def refusal_of(
