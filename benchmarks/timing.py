@@ -32,7 +32,13 @@ class Ratio:
 
 
 def interleaved(
-    cases: Mapping[str, Callable[[], object]], *, runs: int, warm: int = 2, settle: bool = False, seed: int = 0
+    cases: Mapping[str, Callable[[], object]],
+    *,
+    runs: int,
+    warm: int = 2,
+    settle: bool = False,
+    after: Callable[[str], None] | None = None,
+    seed: int = 0,
 ) -> Times:
     """Milliseconds ``[runs]`` of each case.
 
@@ -43,6 +49,9 @@ def interleaved(
     settle
         One untimed call of a case right before each timed one, so that what the case before it left behind (caches,
         threads of another session that still spin) is gone.
+    after
+        Called with a case's name after each of its timed calls, outside the timing: to look at what it left, and
+        clear it away.
     """
     for case in cases.values():
         for _ in range(warm):
@@ -58,6 +67,8 @@ def interleaved(
             started = perf_counter()
             case()
             taken[str(name)].append((perf_counter() - started) * 1000)
+            if after is not None:
+                after(str(name))
     return {name: np.array(values) for name, values in taken.items()}
 
 

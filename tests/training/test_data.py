@@ -33,7 +33,9 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def engine(request: pytest.FixtureRequest, configs: Path, root: Path) -> tuple[Config, list[data.Sample], dict[str, str]]:
+def engine(
+    request: pytest.FixtureRequest, configs: Path, root: Path
+) -> tuple[Config, list[data.Sample], dict[str, str]]:
     config = configuration.load(configs / f"{request.param}.toml")
     return config, *data.read(config, root)
 

@@ -134,7 +134,9 @@ def test_a_finished_run_is_not_trained_again(config: Config, tmp_path: Path) -> 
 
 def test_positive_weights_by_hand() -> None:
     nan = np.nan
-    labels = np.array([[1, 0, 1, nan], [0, 0, 1, nan], [0, nan, 1, nan], [0, 0, 1, 1], [0, 0, nan, 0]], dtype=np.float32)
+    labels = np.array(
+        [[1, 0, 1, nan], [0, 0, 1, nan], [0, nan, 1, nan], [0, 0, 1, 1], [0, 0, nan, 0]], dtype=np.float32
+    )
     assert positive_weights(labels).tolist() == pytest.approx([2.0, 2.0, 1.0, 1.0])
     rare = np.zeros((1000, 1), dtype=np.float32)
     rare[0] = 1

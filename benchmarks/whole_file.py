@@ -1,0 +1,116 @@
+"""From a DICOM file to a whole result folder, in one process after warm-up."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import packages, studies
+from benchmarks.tables import Cell, Table
+from benchmarks.timing import interleaved, spread
+from radiolucent import wiring
+from radiolucent.pipeline.options import Options, Summary
+
+STEPS = ("prepare", "infer", "explain", "judge", "draw", "write_maps", "dicom")
+HEAD = "head-ct-hemorrhage"
+
+
+class Reading:
+    """One file, one engine folder; each call reads the file into a fresh folder."""
+
+    def __init__(self, file: Path, engines: Path, engine: str, out: Path) -> None:
+        self._file, self._engine, self._out = file, engine, out
+        self._analyzer = wiring.analyzer([engines])
+        self.steps: list[dict[str, float]] = []
+        self.objects = self.positives = self.written_bytes = 0
+
+    def __call__(self) -> None:
+        """Read it; a refusal is an error here, since nothing would be measured."""
+        summary = Summary()
+        options = Options(out=self._out, engine=self._engine, guards="flag")
+        for outcome in self._analyzer.run([self._file], options, summary):
+            if outcome.status != "processed":
+                raise RuntimeError(f"{self._file.name}: {outcome.status}, {outcome.reason_text}")
+
+    def look_and_clear(self) -> None:
+        """Note the steps and what was written, then clear the folder."""
+        document = json.loads(next(self._out.glob("*/result.json")).read_text(encoding="utf-8"))
+        self.steps.append(document["timing_ms"])
+        self.objects = len(document["objects"])
+        self.positives = sum(finding["positive"] for finding in document["findings"])
+        self.written_bytes = sum(p.stat().st_size for p in self._out.rglob("*") if p.is_file())
+        shutil.rmtree(self._out)
+
+
+def _forced(package: Path, scratch: Path, counts: Sequence[int]) -> dict[int, Path]:
+    """Copies of a package with none, some or all of its findings forced to be positive."""
+    return {n: packages.force(package, scratch / f"{package.name}-{n}", positives=n) for n in counts}
+
+
+def _cases(scratch: Path) -> dict[str, Reading]:
+    films = studies.write_films(scratch)
+    config = packages.chest_config()
+    shipped = {p.name: p for p in packages.shipped()}
+    chest = shipped.get(config.id) or packages.write_untrained(config, scratch / "untrained")
+    every = len(config.findings)
+    forced = _forced(chest, scratch, (0, 1, every))
+    wanted = [("uncompressed", 0), ("uncompressed", 1), ("JPEG 2000", 1), ("JPEG-LS", 1), ("uncompressed", every)]
+    cases = {
+        f"chest film, {name}, {count} positive forced": Reading(
+            films[name], forced[count], config.id, scratch / "out" / f"chest-{i}"
+        )
+        for i, (name, count) in enumerate(wanted)
+    }
+    slice_of_head = studies.real_head_ct()
+    if slice_of_head is not None and HEAD in shipped:
+        as_shipped = shipped[HEAD].parent
+        cases["head CT (real), thresholds as shipped"] = Reading(
+            slice_of_head, as_shipped, HEAD, scratch / "out" / "ct"
+        )
+        for count, folder in _forced(shipped[HEAD], scratch, (1, 7)).items():
+            name = f"head CT (real), {count} positive forced"
+            cases[name] = Reading(slice_of_head, folder, HEAD, scratch / "out" / f"ct-{count}")
+    return cases
+
+
+def run(runs: int) -> list[Table]:
+    """Whole time and its parts."""
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        (scratch / "out").mkdir()
+        cases = _cases(scratch)
+        for reading in cases.values():  # warm: load the engine, then start from an empty folder
+            reading()
+            reading.look_and_clear()
+            reading.steps.clear()
+        times = interleaved(cases, runs=runs, warm=0, after=lambda name: cases[name].look_and_clear())
+    whole: list[tuple[Cell, ...]] = []
+    parts: list[tuple[Cell, ...]] = []
+    for name, reading in cases.items():
+        whole.append((name, spread(times[name]), reading.positives, reading.objects, reading.written_bytes / 1e6))
+        of_steps = [float(np.median([s.get(step, 0.0) for s in reading.steps])) for step in STEPS]
+        rest = float(np.median(times[name] - np.array([s["total"] for s in reading.steps])))
+        parts.append((name, *of_steps, rest))
+    film = f"{studies.ROWS} x {studies.COLUMNS}"
+    return [
+        Table(
+            title="One DICOM file in, all result objects written",
+            columns=("file and engine", "ms (p95)", "positive", "DICOM objects", "MB written"),
+            rows=whole,
+            notes=[f"Chest film: phantom of {film} pixels, 12 bits in 16. Head CT: pydicom's 512 x 512 slice, real."],
+        ),
+        Table(
+            title="Where the time goes (medians, ms, of `timing_ms` in result.json)",
+            columns=("file and engine", *STEPS, "rest"),
+            rows=parts,
+            notes=[
+                "`rest` is what `timing_ms` does not hold: discovery, hash, header, the HTML page (which draws its own "
+                "smaller overlays), result.json, index, threads, renaming of folders.",
+            ],
+        ),
+    ]
