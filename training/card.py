@@ -127,8 +127,10 @@ patient.
 {listed}
 
 Split by patient or group, never by image: {sizes}.
-Threshold and calibration were chosen on validation, everything below was measured on test, through the shipped graph
-and the shipped preparation. Intervals are 95 % bootstrap intervals over groups, 1,000 resamples.
+Threshold and calibration were chosen on validation; everything below was measured on test, through the shipped graph
+and the shipped preparation. A threshold of 0.500 means that fewer than five positive patients were there to choose
+by, so the finding is called only when it is more likely than not. Intervals are 95 % bootstrap intervals over groups,
+1,000 resamples.
 
 ## How well it reads
 

@@ -62,14 +62,19 @@ def bootstrap(groups: NDArray[np.str_], statistic: Callable[[NDArray[np.intp]], 
     return Interval(value, float(low), float(high))
 
 
-def platt(logits: Floats, labels: Floats) -> tuple[float, float]:
+def can_choose(labels: Floats, groups: NDArray[np.str_] | None = None) -> bool:
+    """Whether positives and negatives come from enough patients (or cases) to choose anything by them."""
+    units = np.arange(len(labels)).astype(str) if groups is None else groups
+    return min(len(set(units[labels == 1])), len(set(units[labels == 0]))) >= FEWEST
+
+
+def platt(logits: Floats, labels: Floats, groups: NDArray[np.str_] | None = None) -> tuple[float, float]:
     """``(slope, intercept)`` of Platt scaling on validation; slope 1 and the base rate where data do not allow it."""
-    positives = int((labels == 1).sum())
-    if min(positives, len(labels) - positives) >= FEWEST:
+    if can_choose(labels, groups):
         fitted = LogisticRegression(C=10.0).fit(logits[:, None], labels)
         if fitted.coef_[0, 0] > 0.05:
             return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
-    rate = (positives + 0.5) / (len(labels) + 1.0)
+    rate = (int((labels == 1).sum()) + 0.5) / (len(labels) + 1.0)
     return 1.0, float(np.log(rate / (1 - rate)) - np.median(logits)) if len(labels) else 0.0
 
 
@@ -78,9 +83,9 @@ def sigmoid(values: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(values, -50, 50))))
 
 
-def balanced_threshold(probabilities: Floats, labels: Floats) -> float:
+def balanced_threshold(probabilities: Floats, labels: Floats, groups: NDArray[np.str_] | None = None) -> float:
     """Greatest sum of sensitivity and specificity (Youden, 1950) on validation; 0.5 where too few cases are there."""
-    if min(int((labels == 1).sum()), int((labels == 0).sum())) < FEWEST:
+    if not can_choose(labels, groups):
         return 0.5
     false, true, cut = roc_curve(labels, probabilities)
     best = int(np.argmax(true - false))

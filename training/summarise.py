@@ -60,8 +60,9 @@ def _one(config: Config, k: int, val: Scored, test: Scored, train: Scored) -> Fi
     key = config.findings[k].key
     known = ~np.isnan(val.labels[:, k])
     val_logits, val_labels = val.logits[known, k], val.labels[known, k]
-    slope, intercept = platt(val_logits, val_labels)
-    threshold = balanced_threshold(sigmoid(slope * val_logits + intercept), val_labels)
+    val_groups = val.groups[known]
+    slope, intercept = platt(val_logits, val_labels, val_groups)
+    threshold = balanced_threshold(sigmoid(slope * val_logits + intercept), val_labels, val_groups)
     here = ~np.isnan(test.labels[:, k])
     labels, groups = test.labels[here, k], test.groups[here]
     probability = sigmoid(slope * test.logits[here, k] + intercept)

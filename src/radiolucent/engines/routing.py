@@ -25,11 +25,11 @@ def route(facts: ImageFacts, specs: Iterable[EngineSpec]) -> EngineSpec:
     for spec in available:
         if facts.modality in spec.population.modalities and _matches_body(spec, facts.body_part):
             return spec
-    body = "an unstated body part" if facts.body_part is None else "this body part"
-    made_for = sorted({f"{m} of {s.title.lower()}" for s in available for m in s.population.modalities})
+    body = "an unstated body part" if facts.body_part is None else "a body part that no engine here was made for"
+    made_for = sorted(f"{'/'.join(s.population.modalities)} for {s.id}" for s in available)
     raise InputRefused(
         "no_engine",
-        found=f"modality {facts.modality or 'unstated'} with {body}",
+        found=f"modality {facts.modality or 'unstated'} of {body}",
         expected="; ".join(made_for) or "an installed engine",
         action="Nothing was read. Name an engine with --engine if the header is silent about the body part.",
     )

@@ -94,6 +94,13 @@ def test_a_declared_default_repertoire_holds_ascii_only():
     assert read(dataset).character_set == ("ISO_IR 192",)
 
 
+def test_a_lone_single_byte_set_loses_its_code_extension():
+    dataset = sources.cr()
+    dataset.SpecificCharacterSet = "ISO 2022 IR 100"
+    dataset.StudyDescription = "Bäcken"
+    assert read(dataset).character_set == ("ISO_IR 100",)
+
+
 def test_a_finding_the_source_character_set_cannot_hold_makes_it_utf8():
     dataset = sources.greek()
     header = read_source(dataset, sources.facts(dataset), texts=("気胸",))

@@ -25,6 +25,7 @@ UNREADABLE = (
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 _TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d(([0-5]\d|60)(\.\d{1,6})?)?)?")
 _MAX_GROUP = 64
+_SINGLE_BYTE = {f"ISO 2022 IR {n}" for n in (13, 100, 101, 109, 110, 126, 127, 138, 144, 148, 166, 203)}
 _DEFAULT_REPERTOIRE = {"", "ISO_IR 6", "ISO 2022 IR 6"}
 
 
@@ -156,4 +157,6 @@ def character_set(dataset: Dataset, texts: Iterable[str]) -> tuple[str, ...]:
                 encode_string(part, encodings)
         except (Warning, *UNREADABLE):
             return ("ISO_IR 192",)
+    if len(terms) == 1 and terms[0] in _SINGLE_BYTE:
+        return (terms[0].replace("ISO 2022 IR ", "ISO_IR "),)  # the same set, without escapes nobody needs
     return tuple(terms)
