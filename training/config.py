@@ -47,6 +47,7 @@ class Schedule(_Strict):
     rotate_deg: float = 10.0
     drop_channel: float = 0.0
     seed: int = 20
+    limit: int | None = None
 
 
 class Finding(_Strict):

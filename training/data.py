@@ -22,6 +22,7 @@ from training.config import Channel, Config
 
 MASK_CELL = 4
 HEAD_BRIGHT = 20
+ADULT_YEARS = 18
 SPLITS = (("train", 0.68), ("val", 0.12), ("test", 0.20))
 
 
@@ -76,8 +77,7 @@ def chest(root: Path) -> list[Sample]:
     samples = []
     for row in _rows(folder / "labels.csv"):
         source = row["source_dataset"]
-        age = _number(row["age"])
-        if not source.startswith(("NIH", "SIIM")) or age < 18 or row["view"] == "LATERAL":
+        if not source.startswith(("NIH", "SIIM")) or row["view"] == "LATERAL" or _number(row["age"]) < ADULT_YEARS:
             continue
         labels = {name: _number(row[name]) for name in CHEST_LABELS}
         labels["Lung_Opacity"] = _number(row["Lung_Opacity"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -172,6 +173,7 @@ def train(config: Config, root: Path, run: Path) -> model.EvidenceNet:
     if config.pretrain is not None and not (run / "main-state.pt").exists():
         held = {s.name for name in ("val", "test") for s in parts[name]}
         texture = data.chest_texture(root, excluded_patients=data.chest_patients(root, held))
+        texture = sorted(texture, key=lambda s: hashlib.sha256(s.name.encode()).hexdigest())[: config.pretrain.limit]
         log.info("pretraining on %d films", len(texture))
         more = to_arrays(texture, config)
         network = fit(network, more, arrays["val"], config=config, schedule=config.pretrain, run=run, tag="pretrain")
