@@ -14,24 +14,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
 from radiolucent.prepare.intensity import stretch
 from radiolucent.prepare.resample import fit_geometry, resample
 from training.config import Channel, Config
 
 MASK_CELL = 4
-HEAD_BRIGHT = 20
 ADULT_YEARS = 18
 SPLITS = (("train", 0.68), ("val", 0.12), ("test", 0.20))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One image: files of its channels, labels by source column, where findings are, and its group.
-
-    ``must_lie_in_head``: no place is known, but evidence outside the head is wrong all the same.
-    """
+    """One image: files of its channels, labels by source column, where findings are, and its group."""
 
     name: str
     group: str
@@ -41,7 +36,6 @@ class Sample:
     boxes: dict[str, list[tuple[float, float, float, float]]] = field(default_factory=dict)
     masks: dict[str, Path] = field(default_factory=dict)
     subgroup: dict[str, str] = field(default_factory=dict)
-    must_lie_in_head: bool = False
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -177,7 +171,6 @@ def head_ct(root: Path) -> list[Sample]:
                 channels=(folder / row["file"], folder / row["bone_file"] if row["bone_file"] else None),
                 labels={name: _number(row[name]) for name in HEAD_LABELS},
                 subgroup={"sex": row["sex"]},
-                must_lie_in_head=True,
             )
         )
     return samples
@@ -275,33 +268,12 @@ def source_truth(sample: Sample, label: str) -> NDArray[np.bool_] | None:
     return truth if truth.any() else None
 
 
-def head_region(sample: Sample) -> NDArray[np.bool_]:
-    """The head on source pixels of a brain-window slice: the largest bright piece, with its holes filled."""
-    first = sample.channels[0]
-    assert first is not None
-    with Image.open(first) as image:
-        bright = np.asarray(image.convert("L")) > HEAD_BRIGHT
-    labels, count = ndimage.label(ndimage.binary_opening(bright, iterations=2))
-    if count == 0:
-        return bright
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return np.asarray(ndimage.binary_fill_holes(labels == int(sizes.argmax())))
-
-
-def _place(sample: Sample, label: str) -> NDArray[np.bool_] | None:
-    """Where evidence of ``label`` may lie: its own place, or else the anatomy that must hold it."""
-    if label in sample.masks or label in sample.boxes:
-        return source_truth(sample, label)
-    return head_region(sample) if sample.must_lie_in_head else None
-
-
 def mask_grid(sample: Sample, labels: list[str], size: int) -> NDArray[np.uint8]:
     """``[K, size / 4, size / 4]``: 1 where a finding is, 0 elsewhere; 255 throughout where it is not known."""
     grid = size // MASK_CELL
     out = np.full((len(labels), grid, grid), 255, dtype=np.uint8)
     for index, label in enumerate(labels):
-        truth = _place(sample, label) if sample.labels.get(label) == 1 else None
+        truth = source_truth(sample, label) if sample.labels.get(label) == 1 else None
         if truth is None:
             continue
         geometry = fit_geometry(truth.shape, model_shape=(size, size))

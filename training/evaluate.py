@@ -54,6 +54,28 @@ class Scored:
     completeness: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """What a reader of brightness alone learns from: ``brightness [N, 2]`` and ``labels [N, K]`` of training."""
+
+    labels: NDArray[np.float64]
+    brightness: NDArray[np.float64]
+
+
+def baseline(samples: list[Sample], config: Config) -> Baseline:
+    """Brightness and labels of the training part; no network is run."""
+    arrays = (model_array(s, config)[0] for s in samples)
+    return Baseline(
+        labels=_labels(samples, config),
+        brightness=np.array([[a.mean(), a.std()] for a in arrays], dtype=np.float64),
+    )
+
+
+def _labels(samples: list[Sample], config: Config) -> NDArray[np.float64]:
+    names = [f.label for f in config.findings]
+    return np.array([[s.labels.get(n, np.nan) for n in names] for s in samples], dtype=np.float64)
+
+
 def model_array(sample: Sample, config: Config) -> tuple[NDArray[np.float32], Geometry]:
     """``[C, S, S]`` as at run time, and the way back to source pixels."""
     size = config.input.size
@@ -110,7 +132,6 @@ def score(
     priors: dict[str, NDArray[np.float32]],
 ) -> Scored:
     """Run every sample through the graph; ``priors`` are mean training masks, the position-only baseline."""
-    names = [f.label for f in config.findings]
     logits, peaks, brightness, places, worst = [], [], [], [], 0.0
     for batch in _batches(samples):
         prepared = [model_array(s, config) for s in batch]
@@ -127,7 +148,7 @@ def score(
         sources=np.array([s.source for s in samples]),
         subgroups=[s.subgroup for s in samples],
         logits=np.concatenate(logits).astype(np.float64),
-        labels=np.array([[s.labels.get(n, np.nan) for n in names] for s in samples], dtype=np.float64),
+        labels=_labels(samples, config),
         peaks=np.concatenate(peaks).astype(np.float64),
         brightness=np.concatenate(brightness).astype(np.float64),
         places=places,

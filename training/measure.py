@@ -68,9 +68,9 @@ def can_choose(labels: Floats, groups: NDArray[np.str_] | None = None) -> bool:
     return min(len(set(units[labels == 1])), len(set(units[labels == 0]))) >= FEWEST
 
 
-def platt(logits: Floats, labels: Floats, groups: NDArray[np.str_] | None = None) -> tuple[float, float]:
+def platt(logits: Floats, labels: Floats) -> tuple[float, float]:
     """``(slope, intercept)`` of Platt scaling on validation; slope 1 and the base rate where data do not allow it."""
-    if can_choose(labels, groups):
+    if can_choose(labels):
         fitted = LogisticRegression(C=10.0).fit(logits[:, None], labels)
         if fitted.coef_[0, 0] > 0.05:
             return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])

@@ -8,8 +8,9 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from training.config import Config
-from training.evaluate import FRACTIONS, Scored
+from training.evaluate import FRACTIONS, Baseline, Scored
 from training.measure import (
+    FEWEST,
     NOTHING,
     Interval,
     auc,
@@ -51,24 +52,24 @@ class FindingFigures:
     places: int
 
 
-def figures(config: Config, val: Scored, test: Scored, train: Scored) -> list[FindingFigures]:
+def figures(config: Config, val: Scored, test: Scored, train: Baseline) -> list[FindingFigures]:
     """One row per finding; ``train`` serves only the brightness baseline."""
     return [_one(config, k, val, test, train) for k in range(len(config.findings))]
 
 
-def _one(config: Config, k: int, val: Scored, test: Scored, train: Scored) -> FindingFigures:
+def _one(config: Config, k: int, val: Scored, test: Scored, train: Baseline) -> FindingFigures:
     key = config.findings[k].key
     known = ~np.isnan(val.labels[:, k])
     val_logits, val_labels = val.logits[known, k], val.labels[known, k]
     val_groups = val.groups[known]
-    slope, intercept = platt(val_logits, val_labels, val_groups)
+    slope, intercept = platt(val_logits, val_labels)
     threshold = balanced_threshold(sigmoid(slope * val_logits + intercept), val_labels, val_groups)
     here = ~np.isnan(test.labels[:, k])
     labels, groups = test.labels[here, k], test.groups[here]
     probability = sigmoid(slope * test.logits[here, k] + intercept)
     called = probability >= threshold
     positive_groups = len(set(groups[labels == 1]))
-    fraction = _fraction(key, val, train)
+    fraction = _fraction(key, val)
     places = [p for p in test.places if p.key == key]
     where = np.array([p.group for p in places])
     hits = np.array([p.hit for p in places])
@@ -99,11 +100,9 @@ def _one(config: Config, k: int, val: Scored, test: Scored, train: Scored) -> Fi
     )
 
 
-def _fraction(key: str, val: Scored, train: Scored) -> float:
+def _fraction(key: str, val: Scored) -> float:
     rows = [p.iou_by_fraction for p in val.places if p.key == key]
-    if len(rows) < 5:
-        rows = [p.iou_by_fraction for p in train.places if p.key == key]
-    return FRACTIONS[int(np.argmax(np.mean(rows, axis=0)))] if rows else 0.5
+    return FRACTIONS[int(np.argmax(np.mean(rows, axis=0)))] if len(rows) >= FEWEST else 0.5
 
 
 def _level(positive_groups: int) -> str:
@@ -112,7 +111,7 @@ def _level(positive_groups: int) -> str:
     return "limited" if positive_groups >= LIMITED_GROUPS else "insufficient"
 
 
-def _brightness(k: int, train: Scored, test: Scored) -> float:
+def _brightness(k: int, train: Baseline, test: Scored) -> float:
     known, here = ~np.isnan(train.labels[:, k]), ~np.isnan(test.labels[:, k])
     if len(np.unique(train.labels[known, k])) < 2:
         return float("nan")

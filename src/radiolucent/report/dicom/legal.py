@@ -103,10 +103,14 @@ def age(dataset: Dataset, keyword: str) -> str:
     return found if re.fullmatch(r"\d{3}[DWMY]", found) else ""
 
 
+#: Arcs that exist (X.660): 0.0.1 to 0.0.26, 0.1 to 0.5 and 0.9 of ITU-T, 1.0 to 1.3 of ISO, any joint arc.
+_ROOT = re.compile(r"0\.(0\.([1-9]|1\d|2[0-6])|[1-59])(\.|$)|1\.[0-3]\.|2\.\d+\.")
+
+
 def uid(dataset: Dataset, keyword: str) -> str:
-    """A legal UID (PS3.5 section 9.1), or empty."""
+    """A legal UID (PS3.5 section 9.1) under an arc that exists, or empty."""
     found = str(first(dataset, keyword) or "").strip()
-    return found if found and UID(found).is_valid else ""
+    return found if found and UID(found).is_valid and _ROOT.match(found) else ""
 
 
 def integer(dataset: Dataset, keyword: str, *, low: int = 0, high: int = 2**31 - 1) -> int | None:
