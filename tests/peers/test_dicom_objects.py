@@ -5,30 +5,19 @@ Needs the Debian packages ``dcmtk orthanc``; run by ``make test-peers``.
 
 import io
 import json
-import shutil
-import socket
 import subprocess
-import time
-import urllib.request
 
 import numpy as np
 import pydicom
 import pytest
+from peers.orthanc_server import ask
 from PIL import Image
 from report.dicom import dicom_sources as sources
 
 from radiolucent.report.dicom import build_objects
 
 pytestmark = pytest.mark.peers
-NEEDED = ("dcmdump", "dsr2html", "storescu", "Orthanc")
 MAKERS = ("cr", "dx", "ct", "enhanced_mr", "monochrome1", "bare", "damaged", "japanese", "greek")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _programs():
-    missing = [name for name in NEEDED if shutil.which(name) is None]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
 
 
 def write(name, folder):
@@ -42,50 +31,6 @@ def write(name, folder):
         each.dataset.save_as(path, enforce_file_format=True)
         paths.append((each.kind, path))
     return paths
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def orthanc(tmp_path_factory):
-    """An Orthanc of our own on loopback; gives back ``(http address, DICOM port)`` and ends with the module."""
-    folder = tmp_path_factory.mktemp("orthanc")
-    http, dicom = free_port(), free_port()
-    settings = {
-        "StorageDirectory": str(folder), "IndexDirectory": str(folder), "HttpPort": http, "DicomPort": dicom,
-        "RemoteAccessAllowed": False, "AuthenticationEnabled": False, "DicomAet": "ORTHANC", "Plugins": [],
-        "DicomCheckCalledAet": False, "DicomAlwaysAllowStore": True,
-    }  # fmt: skip
-    (folder / "orthanc.json").write_text(json.dumps(settings))
-    with (folder / "log.txt").open("wb") as log:
-        process = subprocess.Popen(["Orthanc", folder / "orthanc.json"], stdout=log, stderr=log)
-        try:
-            _wait(f"http://127.0.0.1:{http}/system")
-            yield f"http://127.0.0.1:{http}", dicom
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
-
-
-def _wait(address):
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(address, timeout=2).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    pytest.fail("Orthanc did not start")
-
-
-def ask(address, data=None):
-    with urllib.request.urlopen(urllib.request.Request(address, data=data), timeout=30) as answer:
-        return answer.read()
 
 
 @pytest.mark.parametrize("name", MAKERS)

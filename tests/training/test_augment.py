@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import avg_pool2d
 
 from training.augment import augment
 from training.config import Schedule
@@ -38,7 +38,7 @@ def views(*, flip: bool, seed: int = 4) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("flip", [False, True])
 def test_image_and_mask_move_together(flip: bool) -> None:
     images, masks = views(flip=flip)
-    seen = F.avg_pool2d((images > 0.45).float(), SIDE // GRID)[:, 0] > 0.5
+    seen = avg_pool2d((images > 0.45).float(), SIDE // GRID)[:, 0] > 0.5
     together = [overlap(s, m == 1) for s, m in zip(seen, masks[:, 0], strict=True)]
     still = [overlap(s, letter(GRID) == 1) for s in seen]
     assert min(together) > 0.8
