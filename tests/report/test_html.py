@@ -117,7 +117,7 @@ def test_page_stands_without_pictures_or_manifest():
 def test_negative_page_says_processed_nothing_found():
     words = Page(full(negative())).words
     assert "Processed" in words
-    assert "Nothing found" in words
+    assert "No finding above its threshold" in words
     assert "2 findings below threshold" in words
 
 

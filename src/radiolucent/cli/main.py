@@ -94,7 +94,7 @@ def demo(
 ) -> None:
     """Read phantoms and one real head CT slice with the shipped engines."""
     studies = wiring.demo_studies(out / "studies")
-    options = Options(out=out, guards="flag")
+    options = Options(out=out, guards="flag", maps="all")
     run_analysis(wiring.analyzer(None), studies, options, as_json=False)
 
 

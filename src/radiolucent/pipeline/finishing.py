@@ -205,7 +205,7 @@ def _html(page: _Page, options: Options) -> str:
     overlays = _overlays(page, options, max_side=PAGE_SIDE)
     plain: str | None = None
     if page.display is not None:
-        like = overlays.get(page.result.primary or "")
+        like = overlays.get(page.result.findings[0].key) if page.result.findings else None
         plain = data_uri(
             thumbnail(page.display, max_side=PAGE_SIDE)
             if like is None

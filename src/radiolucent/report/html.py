@@ -105,8 +105,9 @@ def render_html(
                 action="Report this as a defect of Radiolucent.",
             )
     primary = next((f for f in result.findings if f.key == result.primary), None)
+    shown = primary or next((f for f in result.findings if f.key in pictures), None)
     return _templates().get_template("report.html.j2").render(
-        result=result, label=label, pictures={k: Markup(v) for k, v in pictures.items()},  # noqa: S704  matched above
+        result=result, shown=shown, label=label, pictures={k: Markup(v) for k, v in pictures.items()},  # noqa: S704  matched above
         plain=Markup(plain) if plain else None,  # noqa: S704  matched above
         primary=primary, others=[f for f in result.positives if f is not primary],
         negatives=[f for f in result.findings if not f.positive], spec=spec, facts=facts_line(result.image),
