@@ -137,7 +137,7 @@ def fit(
             torch.nn.utils.clip_grad_norm_(trainable, 2.0)
             optimiser.step()
             rate.step()
-            average.update(network)
+            average.update(network, step=rate.last_epoch)
             total += torch.stack([right.detach(), reason.detach()]) * len(index)
         scores = aucs(predict(average.module, val, config), val.labels)
         mean = float(np.nanmean(scores))
