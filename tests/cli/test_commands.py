@@ -11,6 +11,7 @@ import pydicom
 import pytest
 import tiny_engine
 from dicom_factory import cr, lit, save
+from PIL import Image
 from typer.testing import CliRunner
 
 from radiolucent import __version__
@@ -53,6 +54,7 @@ def test_json_is_one_line_per_image_and_nothing_else(engines: Path, tmp_path: Pa
     ("arguments", "code"),
     [
         (["analyze", "/nowhere/at/all"], "no_such_path"),
+        (["analyze", "{picture}"], "engine_needed"),
         (["analyze", "{film}", "--engine", "nonesuch"], "unknown_engine"),
         (["analyze", "{film}", "--colours", "rainbow"], "colour_map"),
         (["engines", "check", "{folder}"], "engine_not_found"),
@@ -64,7 +66,9 @@ def test_usage_and_configuration_errors_are_2_and_one_clear_line(
     arguments: list[str], code: str, engines: Path, tmp_path: Path
 ) -> None:
     film = save(cr(lit()), tmp_path / "a.dcm")
-    told = [a.format(film=film, folder=tmp_path) for a in arguments]
+    picture = tmp_path / "x.png"
+    Image.new("L", (8, 8)).save(picture)
+    told = [a.format(film=film, folder=tmp_path, picture=picture) for a in arguments]
     extra = ["--out", str(tmp_path / "o"), "--engines", str(engines)] if told[0] == "analyze" else []
     command = [sys.executable, "-m", "radiolucent.cli.main", *told, *extra]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)

@@ -18,6 +18,7 @@ from radiolucent.pipeline.analyze import Analyzer
 from radiolucent.pipeline.options import Options, Outcome, Summary
 from radiolucent.records.result import DISCLAIMER
 
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".avif"})
 SHOWN_ROWS, LABEL_WIDTH = 200, 24
 COLUMNS = ("Image", "Status", "Most critical finding", "Prob.", "Trust", "More")
 
@@ -31,6 +32,13 @@ def run_analysis(analyzer: Analyzer, paths: Sequence[Path], options: Options, *,
                 found=f"no file or folder at {path}",
                 expected="a DICOM file, folder, zip, PNG or JPEG",
                 action="Check the path.",
+            )
+        if options.engine is None and path.is_file() and path.suffix.lower() in PICTURES:
+            raise SettingsError(
+                "engine_needed",
+                found="a picture, which says nothing of modality or body part, and no --engine",
+                expected="--engine with a picture",
+                action="Name the engine that was made for it; see `radiolucent engines list`.",
             )
     shown: list[Outcome] = []
     summary = Summary()
