@@ -11,7 +11,7 @@ from training.summarise import FindingFigures, within
 LEVELS = {
     "adequate": "30 or more positive patients in the test part",
     "limited": "10 to 29",
-    "insufficient": "fewer than 10: not enough data to judge; such a finding is never more than low confidence",
+    "insufficient": "fewer than 10: not enough data to judge; such a finding is scored but never called positive",
 }
 
 

@@ -125,11 +125,28 @@ def test_confidence_follows_the_distance_from_the_threshold(logit: float, word: 
 
 
 def test_thin_test_evidence_lowers_confidence() -> None:
-    for level, word in (("limited", "moderate"), ("insufficient", "low")):
-        spec = engine(finding("a", 1, evidence_level=level, test_positives=3))
-        got = judge(inference(5.0), spec, facts=FACTS, explanations={}).findings[0]
-        assert got.confidence == word
-        assert any("few positive cases (3 images)" in r for r in got.reasons)
+    spec = engine(finding("a", 1, evidence_level="limited", test_positives=3))
+    got = judge(inference(5.0), spec, facts=FACTS, explanations={}).findings[0]
+    assert got.confidence == "moderate"
+    assert any("few positive cases (3 images)" in r for r in got.reasons)
+
+
+def test_a_finding_that_could_not_be_tested_is_never_called() -> None:
+    spec = engine(finding("a", 1, evidence_level="insufficient", test_positives=3))
+    result = judge(inference(5.0), spec, facts=FACTS, explanations={})
+    got = result.findings[0]
+    assert (got.positive, got.confidence, result.primary) == (False, "low", None)
+    assert "insufficient_test_data" in got.flags
+    assert any("not called" in r for r in got.reasons)
+    assert positive_indices(inference(5.0), spec) == ()
+
+
+def test_a_positive_without_positive_evidence_claims_no_place() -> None:
+    nowhere = explanation(-np.ones((4, 4)), np.ones((4, 4), dtype=bool))
+    result = judge(inference(5.0), engine(finding("a", 1)), facts=FACTS, explanations={"a": nowhere})
+    assert result.findings[0].confidence == "low"
+    assert "no_positive_evidence" in result.findings[0].flags
+    assert "zone" not in result.impression
 
 
 def test_a_scattered_map_lowers_confidence() -> None:

@@ -32,6 +32,11 @@ def confidence(
     if positive and spec.is_localisable and in_region_share is not None and in_region_share < CONCENTRATED:
         cap = min(cap, 1)
         reasons.append(f"the map is scattered: {in_region_share:.0%} of the evidence lies in the marked region")
+    if positive and explanation is not None and float(explanation.map[explanation.peak_row_col]) <= 0.0:
+        cap = 0
+        reasons.append("no place in the image speaks for it: its evidence is negative everywhere")
+    if spec.evidence_level == "insufficient" and probability >= spec.threshold:
+        reasons.append("over its threshold, but not called: too few patients were there to test it")
     if positive and not spec.is_localisable:
         reasons.append("a diffuse finding: its map is not a location")
     if explanation is not None and explanation.in_expected_region is None and positive:

@@ -16,7 +16,7 @@ def impression(findings: Sequence[Finding], spec: EngineSpec) -> str:
     first, rest = positive[0], positive[1:]
     words = f"{first.display} suspected (probability {first.probability:.2f}, {first.confidence} confidence)"
     place = first.explanation
-    if place is not None and first.is_localisable:
+    if place is not None and first.is_localisable and "no_positive_evidence" not in first.flags:
         words += f", most evidence in the {place.zone}"
     if rest:
         words += ". Also above threshold: " + ", ".join(f"{f.display.lower()} ({f.probability:.2f})" for f in rest)

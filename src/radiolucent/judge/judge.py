@@ -22,10 +22,15 @@ def probability(spec: FindingSpec, logit: float) -> float:
     return 1.0 / (1.0 + math.exp(-value)) if value >= 0 else math.exp(value) / (1.0 + math.exp(value))
 
 
+def is_positive(spec: FindingSpec, chance: float) -> bool:
+    """At or over the operating point, and tested on enough patients to be called at all."""
+    return chance >= spec.threshold and spec.evidence_level != "insufficient"
+
+
 def positive_indices(inference: Inference, spec: EngineSpec) -> tuple[int, ...]:
-    """Findings at or over their operating point."""
+    """Positive findings."""
     pairs = enumerate(zip(spec.findings, inference.logits, strict=True))
-    return tuple(k for k, (f, logit) in pairs if probability(f, float(logit)) >= f.threshold)
+    return tuple(k for k, (f, logit) in pairs if is_positive(f, probability(f, float(logit))))
 
 
 def engine_ref(spec: EngineSpec) -> EngineRef:
@@ -78,8 +83,13 @@ def judge(
 
 def _finding(spec: FindingSpec, logit: float, explanation: Explanation | None, flags: tuple[str, ...]) -> Finding:
     chance = probability(spec, logit)
-    positive = chance >= spec.threshold
+    positive = is_positive(spec, chance)
     share = _share_in_region(explanation) if positive and explanation is not None else None
+    own = list(flags)
+    if spec.evidence_level == "insufficient":
+        own.append("insufficient_test_data")
+    if positive and explanation is not None and not speaks_for_it(explanation):
+        own.append("no_positive_evidence")
     word, reasons = confidence(
         spec,
         probability=chance,
@@ -88,9 +98,6 @@ def _finding(spec: FindingSpec, logit: float, explanation: Explanation | None, f
         in_region_share=share,
         flags=flags,
     )
-    own = list(flags)
-    if spec.evidence_level == "insufficient":
-        own.append("insufficient_test_data")
     return Finding(
         key=spec.key,
         display=spec.display,
@@ -108,6 +115,11 @@ def _finding(spec: FindingSpec, logit: float, explanation: Explanation | None, f
         is_localisable=spec.is_localisable,
         explanation=None if spec.display_class == "notify-only" else explanation,
     )
+
+
+def speaks_for_it(explanation: Explanation) -> bool:
+    """Whether any place of the image carries positive evidence."""
+    return float(explanation.map[explanation.peak_row_col]) > 0.0
 
 
 def _share_in_region(explanation: Explanation) -> float:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydicom.dataset import Dataset
 
-from radiolucent.records.result import Finding, ImageResult
+from radiolucent.records.result import Explanation, Finding, ImageResult
 from radiolucent.report.dicom.source import SourceHeader
 
 ObjectKind = Literal["sr", "sc", "pm", "seg", "gsps"]
@@ -98,5 +98,9 @@ class Job:
 
     @property
     def outlined(self) -> tuple[Finding, ...]:
-        """The located findings that are a place rather than a state: those with a region to draw."""
-        return tuple(f for f in self.located if f.is_localisable and f.explanation and f.explanation.region.any())
+        """The located findings that are a place rather than a state: those with a region that speaks for them."""
+        return tuple(f for f in self.located if f.is_localisable and f.explanation and _has_place(f.explanation))
+
+
+def _has_place(explanation: Explanation) -> bool:
+    return bool(explanation.region.any()) and float(explanation.map[explanation.peak_row_col]) > 0.0
