@@ -21,11 +21,15 @@ HEAD = "head-ct-hemorrhage"
 
 
 class Reading:
-    """One file, one engine folder; each call reads the file into a fresh folder."""
+    """One file, one engine folder; each call reads the file into a fresh folder.
 
-    def __init__(self, file: Path, engines: Path, engine: str, out: Path) -> None:
+    ``forced`` is how many positives there must be, ``None`` where the engine is as shipped.
+    """
+
+    def __init__(self, file: Path, engines: Path, engine: str, out: Path, *, forced: int | None) -> None:
         self._file, self._engine, self._out = file, engine, out
         self._analyzer = wiring.analyzer([engines])
+        self._forced = forced
         self.steps: list[dict[str, float]] = []
         self.objects = self.positives = self.written_bytes = 0
 
@@ -43,6 +47,8 @@ class Reading:
         self.steps.append(document["timing_ms"])
         self.objects = len(document["objects"])
         self.positives = sum(finding["positive"] for finding in document["findings"])
+        if self._forced is not None and self.positives != self._forced:
+            raise RuntimeError(f"{self.positives} positive, {self._forced} forced: not what the table says")
         self.written_bytes = sum(p.stat().st_size for p in self._out.rglob("*") if p.is_file())
         shutil.rmtree(self._out)
 
@@ -61,7 +67,7 @@ def _cases(scratch: Path) -> dict[str, Reading]:
     wanted = [("uncompressed", 0), ("uncompressed", 1), ("JPEG 2000", 1), ("JPEG-LS", 1), ("uncompressed", 3)]
     cases = {
         f"chest film, {name}, {count} positive forced": Reading(
-            films[name], forced[count], config.id, scratch / "out" / f"chest-{i}"
+            films[name], forced[count], config.id, scratch / "out" / f"chest-{i}", forced=count
         )
         for i, (name, count) in enumerate(wanted)
     }
@@ -69,11 +75,11 @@ def _cases(scratch: Path) -> dict[str, Reading]:
     if slice_of_head is not None and HEAD in shipped:
         as_shipped = shipped[HEAD].parent
         cases["head CT (real), thresholds as shipped"] = Reading(
-            slice_of_head, as_shipped, HEAD, scratch / "out" / "ct"
+            slice_of_head, as_shipped, HEAD, scratch / "out" / "ct", forced=None
         )
         for count, folder in _forced(shipped[HEAD], scratch, (0, 3)).items():
             name = f"head CT (real), {count} positive forced"
-            cases[name] = Reading(slice_of_head, folder, HEAD, scratch / "out" / f"ct-{count}")
+            cases[name] = Reading(slice_of_head, folder, HEAD, scratch / "out" / f"ct-{count}", forced=count)
     return cases
 
 
