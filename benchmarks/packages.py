@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import tomllib
 import uuid
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -101,16 +102,22 @@ def _manifest(config: Config, *, bias: list[float], sha256: str) -> dict[str, An
     }
 
 
-def force(package: Path, folder: Path, *, positives: int) -> Path:
-    """Copy a package so that exactly its first ``positives`` findings are always positive; for timing only.
+def localisable(package: Path) -> list[str]:
+    """The findings of a package that have a place, in its order."""
+    manifest = tomllib.loads((package / "engine.toml").read_text(encoding="utf-8"))
+    return [finding["key"] for finding in manifest["findings"] if finding["kind"] == "localisable"]
+
+
+def force(package: Path, folder: Path, *, positives: Collection[str]) -> Path:
+    """Copy a package into ``folder`` so that exactly these findings are always positive; for timing only.
 
     Thresholds are moved, and findings that could not be tested, which are never called, pass as tested.
     """
     target = folder / package.name
     shutil.copytree(package, target)
     manifest = tomllib.loads((target / "engine.toml").read_text(encoding="utf-8"))
-    for k, finding in enumerate(manifest["findings"]):
-        finding["threshold"] = 1e-9 if k < positives else 1 - 1e-9
+    for finding in manifest["findings"]:
+        finding["threshold"] = 1e-9 if finding["key"] in positives else 1 - 1e-9
         finding["evidence_level"] = "limited"
     (target / "engine.toml").write_text(tomli_w.dumps(manifest), encoding="utf-8")
     return folder

@@ -53,9 +53,24 @@ class Reading:
         shutil.rmtree(self._out)
 
 
-def _forced(package: Path, scratch: Path, counts: Sequence[int]) -> dict[int, Path]:
-    """Copies of a package with some of its findings, or none, forced to be positive."""
-    return {n: packages.force(package, scratch / f"{package.name}-{n}", positives=n) for n in counts}
+def _placed(file: Path, package: Path, scratch: Path) -> list[str]:
+    """Findings with a place and with evidence for them on this image: only those get every kind of object."""
+    every = packages.force(package, scratch / f"{package.name}-probe", positives=packages.localisable(package))
+    out = scratch / "probe"
+    options = Options(out=out, engine=package.name, guards="flag", with_dicom=False)
+    list(wiring.analyzer([every]).run([file], options, Summary()))
+    findings = json.loads(next(out.glob("*/result.json")).read_text(encoding="utf-8"))["findings"]
+    shutil.rmtree(out)
+    placed = {f["key"] for f in findings if f["positive"] and "no_positive_evidence" not in f["flags"]}
+    return [key for key in packages.localisable(package) if key in placed]
+
+
+def _forced(file: Path, package: Path, scratch: Path, counts: Sequence[int]) -> dict[int, Path]:
+    """Folders with a copy of a package in which some findings, or none, are forced to be positive."""
+    placed = _placed(file, package, scratch)
+    if len(placed) < max(counts):
+        raise RuntimeError(f"only {len(placed)} findings of {package.name} have evidence to show on {file.name}")
+    return {n: packages.force(package, scratch / f"{package.name}-{n}", positives=placed[:n]) for n in counts}
 
 
 def _cases(scratch: Path) -> dict[str, Reading]:
@@ -63,7 +78,7 @@ def _cases(scratch: Path) -> dict[str, Reading]:
     config = packages.chest_config()
     shipped = {p.name: p for p in packages.shipped()}
     chest = shipped.get(config.id) or packages.write_untrained(config, scratch / "untrained")
-    forced = _forced(chest, scratch, (0, 1, 3))
+    forced = _forced(films["uncompressed"], chest, scratch, (0, 1, 3))
     wanted = [("uncompressed", 0), ("uncompressed", 1), ("JPEG 2000", 1), ("JPEG-LS", 1), ("uncompressed", 3)]
     cases = {
         f"chest film, {name}, {count} positive forced": Reading(
@@ -77,7 +92,7 @@ def _cases(scratch: Path) -> dict[str, Reading]:
         cases["head CT (real), thresholds as shipped"] = Reading(
             slice_of_head, as_shipped, HEAD, scratch / "out" / "ct", forced=None
         )
-        for count, folder in _forced(shipped[HEAD], scratch, (0, 3)).items():
+        for count, folder in _forced(slice_of_head, shipped[HEAD], scratch, (0, 3)).items():
             name = f"head CT (real), {count} positive forced"
             cases[name] = Reading(slice_of_head, folder, HEAD, scratch / "out" / f"ct-{count}", forced=count)
     return cases
