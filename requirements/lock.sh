@@ -7,5 +7,5 @@ compile() { "$UV" pip compile pyproject.toml --universal --python-version 3.11 -
 compile -o requirements/runtime.txt
 compile --extra dev -c requirements/runtime.txt -o requirements/dev.txt
 compile --extra train --extra bench --extra dev -c requirements/runtime.txt -o requirements/train.all
-grep -v -i -E '^(torch|torchvision|triton|nvidia-|cuda-)[a-z0-9-]*==' requirements/train.all > requirements/train.txt
+grep -v -E '^((torch|torchvision|triton)==|(nvidia|cuda)-)' requirements/train.all > requirements/train.txt
 rm requirements/train.all
