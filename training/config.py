@@ -57,7 +57,6 @@ class Finding(_Strict):
     display: str
     label: str
     code: tuple[str, str, str]
-    radlex: tuple[str, str] | None = None
     rank: int
     critical: bool = False
     kind: Literal["localisable", "diffuse"] = "localisable"
