@@ -1,4 +1,4 @@
-"""The graph with evidence and embedding against the same graph with logits alone, in ONNX Runtime."""
+"""The whole graph (evidence, anatomy, guards) against the same graph with logits alone, in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import onnxruntime as ort
 from benchmarks import packages
 from benchmarks.tables import Cell, Table
 from benchmarks.timing import Times, interleaved, paired_ratio, spread
-from training import graph
+from radiolucent.importing import graph
 
 THREADS = 2
 BATCHES = (1, 8)
@@ -51,13 +51,13 @@ def both(path: Path, scratch: Path, *, count: int, runs: int) -> Times:
     batch = {"image": images(whole, count)}
     cases = {
         "logits": partial(plain.run, ["logits"], batch),
-        "evidence": partial(whole.run, ALL, batch),
+        "evidence": partial(whole.run, [o.name for o in whole.get_outputs()], batch),
     }
     return interleaved(cases, runs=runs, settle=True)
 
 
 def run(runs: int) -> list[Table]:
-    """Cost of the explanation per engine, and of the finer grid."""
+    """Cost of everything beside the logits, per engine."""
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         rows = [row for name, path in candidates(scratch) for row in _rows(name, path, scratch, runs)]
@@ -65,11 +65,11 @@ def run(runs: int) -> list[Table]:
             title="The explanation inside the forward pass (ONNX Runtime, 2 threads)",
             columns=(
                 *("engine", "file, MB", "findings", "evidence grid", "batch", "logits only, ms (p95)"),
-                *("with evidence and embedding, ms (p95)", "ms per image", "ratio (95 % interval)"),
+                *("with every output, ms (p95)", "ms per image", "ratio (95 % interval)"),
             ),
             rows=rows,
         )
-        return [explained, _grid(scratch, runs)]
+        return [explained]
 
 
 def _rows(name: str, path: Path, scratch: Path, runs: int) -> list[tuple[Cell, ...]]:
@@ -93,24 +93,3 @@ def _rows(name: str, path: Path, scratch: Path, runs: int) -> list[tuple[Cell, .
             )
         )
     return rows
-
-
-def _grid(scratch: Path, runs: int) -> Table:
-    """What the dilated backbone costs: the same network at stride 32 and 16."""
-    cases, grids = {}, {}
-    for stride in (32, 16):
-        package = packages.write_untrained(packages.chest_config(output_stride=stride), scratch / f"stride-{stride}")
-        opened = session(package / "model.onnx")
-        batch = {"image": images(opened, 1)}
-        name = f"stride {stride}"
-        cases[name] = partial(opened.run, ALL, batch)
-        grids[name] = opened.run(["evidence"], batch)[0].shape[2:]
-    times = interleaved(cases, runs=runs, settle=True)
-    return Table(
-        title="The finer evidence grid (chest configuration, untrained head, evidence included, one image)",
-        columns=("backbone", "evidence grid", "ms (p95)", "ratio over stride 32 (95 % interval)"),
-        rows=[
-            (name, f"{grids[name][0]} x {grids[name][1]}", spread(taken), paired_ratio(taken, times["stride 32"]))
-            for name, taken in times.items()
-        ],
-    )

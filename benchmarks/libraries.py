@@ -20,8 +20,8 @@ from benchmarks import packages
 from benchmarks.graph import ALL, session
 from benchmarks.tables import Table, against
 from benchmarks.timing import interleaved
-from training import graph
-from training.model import EvidenceNet
+from radiolucent.importing import graph
+from training.model import EvidenceNet, Features
 
 THREADS = 2
 
@@ -31,11 +31,11 @@ class Classifier(nn.Module):
 
     def __init__(self, network: EvidenceNet) -> None:
         super().__init__()
-        self.backbone, self.head = network.backbone, network.head
+        self.features, self.head = Features(network), network.head
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``[N, K]``."""
-        return self.head(self.backbone(x).mean((2, 3)))
+        return self.head(self.features(x).mean((2, 3)))
 
 
 class Ways:
@@ -58,13 +58,13 @@ class Ways:
     def grad_cam(self, wanted: range) -> list[np.ndarray]:
         """pytorch-grad-cam: a forward and a whole backward pass for each finding; maps scaled to [0, 1] by it."""
         classifier = Classifier(self.network)
-        with GradCAM(model=classifier, target_layers=[classifier.backbone]) as cam:
+        with GradCAM(model=classifier, target_layers=[classifier.features]) as cam:
             return [cam(input_tensor=self.image, targets=[ClassifierOutputTarget(k)])[0] for k in wanted]
 
     def torch_cam(self, wanted: range) -> list[Tensor]:
         """torchcam: one forward pass; the gradient stops at the target layer."""
         classifier = Classifier(self.network)
-        with TorchCam(classifier, target_layer="backbone") as extractor:
+        with TorchCam(classifier, target_layer="features") as extractor:
             scores = classifier(self.image)
             last = wanted[-1]
             return [extractor(k, scores, normalized=False, retain_graph=k != last)[0][0] for k in wanted]
@@ -72,7 +72,7 @@ class Ways:
     def layer_grad_cam(self, wanted: range) -> list[Tensor]:
         """captum: a forward pass and a gradient to the target layer for each finding."""
         classifier = Classifier(self.network)
-        method = LayerGradCam(classifier, classifier.backbone)
+        method = LayerGradCam(classifier, classifier.features)
         return [method.attribute(self.image, target=k)[0, 0].detach() for k in wanted]
 
 
@@ -126,7 +126,8 @@ def run(runs: int) -> list[Table]:
 def _onnx(network: EvidenceNet, size: int, runs: int) -> Table:
     with tempfile.TemporaryDirectory() as folder:
         whole_path, plain_path = Path(folder) / "whole.onnx", Path(folder) / "plain.onnx"
-        graph.write_onnx(network, whole_path, channels=1, size=size)
+        plain_outputs = graph.Reordered(network, packages.PACKAGE_ORDER)
+        graph.write_onnx(plain_outputs, whole_path, channels=1, size=size, outputs=ALL)
         graph.plain_onnx(whole_path, plain_path)
         whole, plain = session(whole_path, threads=THREADS), session(plain_path, threads=THREADS)
         image = {"image": np.random.default_rng(0).normal(0, 1, (1, 1, size, size)).astype(np.float32)}

@@ -14,13 +14,17 @@ import tomli_w
 import torch
 
 from radiolucent.engines.registry import shipped_folder
+from radiolucent.importing import graph
 from training import config as configuration
-from training import graph, model
+from training import model
 from training.config import Config
 from training.model import EvidenceNet
 
 CONFIGS = Path(configuration.__file__).parent / "configs"
 UNTRAINED = "untrained head"
+OUTPUTS = ("logits", "evidence", "embedding")
+PACKAGE_ORDER = (0, 1, 3)
+"""Where `OUTPUTS` are in what the network returns: logits, evidence, anatomy, embedding."""
 
 
 def shipped() -> list[Path]:
@@ -29,10 +33,9 @@ def shipped() -> list[Path]:
     return sorted(p.parent for p in folder.glob("*/engine.toml")) if folder.is_dir() else []
 
 
-def chest_config(*, output_stride: int = 16) -> Config:
+def chest_config() -> Config:
     """The chest engine's configuration."""
-    config = configuration.load(CONFIGS / "chest-film.toml")
-    return config.model_copy(update={"model": config.model.model_copy(update={"output_stride": output_stride})})
+    return configuration.load(CONFIGS / "chest-film.toml")
 
 
 def untrained_network(config: Config) -> EvidenceNet:
@@ -50,7 +53,13 @@ def write_untrained(config: Config, folder: Path) -> Path:
     network = untrained_network(config)
     target = folder / config.id
     target.mkdir(parents=True, exist_ok=True)
-    graph.write_onnx(network, target / "model.onnx", channels=len(config.input.channels), size=config.input.size)
+    graph.write_onnx(
+        graph.Reordered(network, PACKAGE_ORDER),
+        target / "model.onnx",
+        channels=len(config.input.channels),
+        size=config.input.size,
+        outputs=OUTPUTS,
+    )
     bias = network.head.bias.detach().double().tolist()
     digest = hashlib.sha256((target / "model.onnx").read_bytes()).hexdigest()
     manifest = _manifest(config, bias=bias, sha256=digest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 from pathlib import Path
 
 from training import config as configuration
@@ -20,6 +21,15 @@ def main() -> None:
         command.add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
         if name == "export":
             command.add_argument("--out", type=Path, required=True, help="folder that gets <engine id>/")
+    truth = commands.add_parser("truth", help="write the truth table that `radiolucent engines evaluate` reads")
+    truth.add_argument("config", type=Path)
+    truth.add_argument("--data", type=Path, required=True, help="folder of the curated images")
+    truth.add_argument("--out", type=Path, required=True, help="folder that gets truth.csv, boxes.csv and baselines")
+    change = commands.add_parser("change", help="measure how far a comparison with a prior can be trusted")
+    change.add_argument("config", type=Path)
+    change.add_argument("--data", type=Path, required=True, help="folder of the curated images")
+    change.add_argument("--engine", type=Path, required=True, help="engine package to run")
+    change.add_argument("--limit", type=int, default=200, help="pictures in the repeatability part")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     logging.getLogger("training").setLevel(logging.INFO)
@@ -28,6 +38,14 @@ def main() -> None:
         from training.train import train
 
         train(config, arguments.data, arguments.run)
+    elif arguments.command == "truth":
+        from training import truth as table
+
+        table.write(config, table.parts_of(config, arguments.data), arguments.out)
+    elif arguments.command == "change":
+        from training.change import report
+
+        sys.stdout.write(report(config, arguments.data, arguments.engine, limit=arguments.limit) + "\n")
     else:
         from training.export import export
 

@@ -10,8 +10,12 @@ from torch.nn import functional as F
 
 from training.config import Schedule
 
+UNKNOWN = 255.0
 
-def augment(images: Tensor, masks: Tensor, schedule: Schedule, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+
+def augment(
+    images: Tensor, masks: Tensor, regions: Tensor, schedule: Schedule, generator: torch.Generator, *, sides: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Rotation, scale, shift, optional flip, gamma, contrast, noise.
 
     Parameters
@@ -20,6 +24,10 @@ def augment(images: Tensor, masks: Tensor, schedule: Schedule, generator: torch.
         ``[N, C, S, S]`` in [0, 1].
     masks
         ``[N, K, G, G]``: 1 inside, 0 outside, 255 unknown; unknown stays unknown.
+    regions
+        ``[N, R, G, G]``: 1 inside, 0 outside, 2 this or the last region, 255 unknown.
+    sides
+        ``[R]``: for each region the one it becomes when the picture is mirrored.
     """
     count = images.shape[0]
 
@@ -41,9 +49,17 @@ def augment(images: Tensor, masks: Tensor, schedule: Schedule, generator: torch.
     if schedule.drop_channel:
         kept = (uniform(0, 1) >= schedule.drop_channel).float()
         moved[:, 1:] = moved[:, 1:] * kept[:, None, None, None]
-    known = (masks != 255).all(dim=(2, 3)) if masks.numel() else masks.new_zeros(masks.shape[:2], dtype=torch.bool)
-    mask_grid = F.affine_grid(theta, [count, 1, *masks.shape[2:]], align_corners=False)
-    inside = F.grid_sample((masks == 1).float(), mask_grid, mode="nearest", align_corners=False)
-    visible = inside.flatten(2).sum(2) > 0
-    inside = torch.where((known & visible)[:, :, None, None], inside, torch.full_like(inside, 255.0))
-    return moved.clamp(0, 1), inside
+    moved_masks = _moved(masks, theta)
+    visible = (moved_masks == 1).flatten(2).any(2)
+    inside = torch.where(visible[:, :, None, None], moved_masks, torch.full_like(moved_masks, UNKNOWN))
+    turned = _moved(regions, theta)
+    turned = torch.where((mirror < 0)[:, None, None, None], turned[:, sides], turned)
+    return moved.clamp(0, 1), inside, turned
+
+
+def _moved(values: Tensor, theta: Tensor) -> Tensor:
+    """The same view of masks; what comes in from beyond the picture is outside, unknown stays unknown throughout."""
+    unknown = (values == UNKNOWN).flatten(2).all(2)[:, :, None, None]
+    grid = F.affine_grid(theta, [values.shape[0], 1, *values.shape[2:]], align_corners=False)
+    shown = F.grid_sample(torch.where(unknown, 0.0, values), grid, mode="nearest", align_corners=False)
+    return torch.where(unknown, torch.full_like(shown, UNKNOWN), shown)

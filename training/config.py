@@ -31,9 +31,28 @@ class Input(_Strict):
 
 class Model(_Strict):
     backbone: str = "efficientnet_lite0"
-    output_stride: int = 16
+    width: int = 128
+    features: int = 384
+    shallow: int = 32
     frozen_blocks: int = 2
     dropout: float = 0.2
+
+
+class Anatomy(_Strict):
+    """Regions that the network draws, and the words findings use for them.
+
+    ``groups`` maps a word of `Finding.expected_regions` to regions; a word that is itself a region needs no entry.
+    ``margin`` widens an expected region by this many cells of the region grid (4 model pixels each).
+    """
+
+    regions: list[str]
+    groups: dict[str, list[str]] = Field(default_factory=dict)
+    margin: int = 2
+
+    def members(self, words: list[str]) -> list[int]:
+        """Indices of the regions that some expected words stand for."""
+        names = {name for word in words for name in self.groups.get(word, [word])}
+        return [i for i, region in enumerate(self.regions) if region in names]
 
 
 class Schedule(_Strict):
@@ -43,11 +62,16 @@ class Schedule(_Strict):
     weight_decay: float = 1e-2
     warmup_steps: int = 50
     evidence_weight: float = 0.5
+    shape_weight: float = 0.5
+    anatomy_weight: float = 1.0
+    expected_weight: float = 0.1
     flip: bool = False
     rotate_deg: float = 10.0
     drop_channel: float = 0.0
     seed: int = 20
     limit: int | None = None
+    size: int | None = None
+    synthetic: float = 0.0
 
 
 class Finding(_Strict):
@@ -62,6 +86,28 @@ class Finding(_Strict):
     kind: Literal["localisable", "diffuse"] = "localisable"
     expected_regions: list[str] = Field(default_factory=list)
     display_class: Literal["locate", "notify-only"] = "locate"
+
+
+class Derived(_Strict):
+    """A finding by rule (`radiolucent.judge.derived`). ``label``: the column it is calibrated and measured against."""
+
+    key: str
+    display: str
+    code: tuple[str, str, str]
+    rank: int
+    critical: bool = True
+    rule: Literal["cardiothoracic_ratio", "mediastinal_width", "tension", "acute_edema", "traumatic"]
+    base: str | None = None
+    label: str | None = None
+
+
+class Guard(_Strict):
+    """A guard on content and the words of its refusal or flag."""
+
+    name: Literal["lateral", "inverted", "turned", "other", "child", "hardware"]
+    action: Literal["refuse", "flag"]
+    found: str
+    expected: str
 
 
 class Population(_Strict):
@@ -82,9 +128,13 @@ class Config(_Strict):
     population: Population
     input: Input
     model: Model = Model()
+    anatomy: Anatomy
     pretrain: Schedule | None = None
     train: Schedule
+    regions: Schedule | None = None
     findings: list[Finding]
+    derived: list[Derived] = Field(default_factory=list)
+    guards: list[Guard] = Field(default_factory=list)
     data_notes: list[str]
     limits: list[str]
 

@@ -35,6 +35,7 @@ class Sample:
     labels: dict[str, float]
     boxes: dict[str, list[tuple[float, float, float, float]]] = field(default_factory=dict)
     masks: dict[str, Path] = field(default_factory=dict)
+    regions: dict[str, Path] = field(default_factory=dict)
     subgroup: dict[str, str] = field(default_factory=dict)
 
 
@@ -61,13 +62,45 @@ CHEST_LABELS = [
 ]
 
 
+REGION_MASKS = ("Lungs", "Right_Lung", "Left_Lung", "Cardiomediastinum")
+
+
+def _chest_masks(folder: Path) -> tuple[dict[str, Path], dict[str, dict[str, Path]]]:
+    """Pneumothorax masks by film, and region masks by film and name."""
+    findings: dict[str, Path] = {}
+    regions: dict[str, dict[str, Path]] = defaultdict(dict)
+    for row in _rows(folder / "masks.csv"):
+        path = folder / "masks" / row["mask"]
+        if row["what"] == "Pneumothorax":
+            findings[row["file"]] = path
+        elif row["what"] in REGION_MASKS:
+            regions[row["file"]][row["what"]] = path
+    return findings, regions
+
+
+def chest_anatomy(root: Path) -> list[Sample]:
+    """Frontal films of the COVID collection that have drawn regions: for the regions alone, without any label."""
+    folder = root / "chest"
+    _, regions = _chest_masks(folder)
+    return [
+        Sample(
+            name=row["file"],
+            group=row["split_group"],
+            source="regions",
+            channels=(folder / "images" / row["file"],),
+            labels={},
+            regions=regions[row["file"]],
+        )
+        for row in _rows(folder / "labels.csv")
+        if row["file"] in regions and row["view"] != "LATERAL"
+    ]
+
+
 def chest(root: Path) -> list[Sample]:
     """Adult frontal films of NIH and SIIM; the COVID family and the children stay out (see the card)."""
     folder = root / "chest"
     boxes = _boxes(folder / "boxes.csv")
-    masks = {
-        r["file"]: folder / "masks" / r["mask"] for r in _rows(folder / "masks.csv") if r["what"] == "Pneumothorax"
-    }
+    masks, regions = _chest_masks(folder)
     samples = []
     for row in _rows(folder / "labels.csv"):
         source = row["source_dataset"]
@@ -90,6 +123,7 @@ def chest(root: Path) -> list[Sample]:
                 labels=labels,
                 boxes=where,
                 masks={"Pneumothorax": masks[file]} if file in masks else {},
+                regions=regions.get(file, {}),
                 subgroup={"sex": row["sex"], "view": row["view"]},
             )
         )
@@ -200,6 +234,30 @@ def bone(root: Path) -> list[Sample]:
     return samples
 
 
+def guard_pictures(root: Path, kind: str, *, domain: str) -> list[tuple[Path, str]]:
+    """Pictures that a guard must know, each with its part (``train`` or ``val``), by group.
+
+    ``lateral`` and ``child``: chest films; ``other``: the other domains' images; ``hardware``: limb films with metal.
+    """
+    folder = root / "chest" / "images"
+    if kind == "other":
+        rows = [
+            (r, s) for name, reader in READERS.items() if name != domain for s in reader(root) for r in s.channels[:1]
+        ]
+        named = [(path, sample.group) for path, sample in rows if path is not None]
+    elif kind == "hardware":
+        named = [(s.channels[0], s.group) for s in bone(root) if s.subgroup["hardware"] == "1" and s.channels[0]]
+    else:
+        wanted = {
+            "lateral": lambda r: r["view"] == "LATERAL",
+            "child": lambda r: r["source_dataset"].startswith("Kermany"),
+        }
+        named = [
+            (folder / r["file"], r["split_group"]) for r in _rows(root / "chest" / "labels.csv") if wanted[kind](r)
+        ]
+    return [(path, "val" if hashlib.sha256(group.encode()).digest()[0] % 3 == 0 else "train") for path, group in named]
+
+
 READERS = {"chest": chest, "brain_mri": brain_mri, "head_ct": head_ct, "bone": bone}
 
 
@@ -287,3 +345,8 @@ def read(config: Config, root: Path) -> tuple[list[Sample], dict[str, str]]:
     """All samples of a configuration's domain and the split of their groups."""
     samples = READERS[config.domain](root)
     return samples, split_of(samples)
+
+
+def read_anatomy(config: Config, root: Path) -> list[Sample]:
+    """Further samples that teach regions only; their groups are split by the same rule, apart from the others."""
+    return chest_anatomy(root) if config.domain == "chest" else []

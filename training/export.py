@@ -1,4 +1,4 @@
-"""From a trained run to an engine package: graph, manifest and card, by one command."""
+"""From a trained run to an engine package: graph and manifest, then the figures by `radiolucent engines evaluate`."""
 
 from __future__ import annotations
 
@@ -9,72 +9,62 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnxruntime as ort
 import tomli_w
 import torch
-from numpy.typing import NDArray
 
-from training import card, data, graph, model
-from training.config import Config
-from training.evaluate import Scored, baseline, score
-from training.summarise import FindingFigures, figures
+from radiolucent import wiring
+from radiolucent.cohort.evaluate import Request
+from radiolucent.importing import graph
+from training import model, rules, shipped, truth
+from training.config import Config, Finding
 
 log = logging.getLogger(__name__)
 METHOD = "Grad-CAM in closed form (global average pooling and one linear layer; equals CAM and HiResCAM)"
-
-
-def priors(samples: list[data.Sample], config: Config) -> dict[str, NDArray[np.float32]]:
-    """Mean training mask of each label whose place is known: what a reader who never looks would point at."""
-    labels = [f.label for f in config.findings]
-    out: dict[str, NDArray[np.float32]] = {}
-    for k, label in enumerate(labels):
-        rows = [s for s in samples if label in s.masks or label in s.boxes][:400]
-        grids = [data.mask_grid(s, labels, config.input.size)[k] for s in rows]
-        known = [g for g in grids if not (g == 255).any()]
-        if known:
-            out[label] = np.mean(np.stack(known), axis=0, dtype=np.float32)
-    return out
+OUTPUTS = ("logits", "evidence", "embedding", "anatomy", "novelty", "guards")
+"""What the shipped graph gives, in the order the loader wants."""
 
 
 def export(config: Config, root: Path, run: Path, out: Path) -> None:
-    """Write ``out/<id>/`` with ``model.onnx``, ``engine.toml`` and ``CARD.md`` from the best checkpoint of ``run``."""
+    """Write ``out/<id>/`` with ``model.onnx``, ``engine.toml`` and ``CARD.md`` from the best checkpoint of ``run``.
+
+    The package is whole but untested at first; the evaluation on ``run/truth`` then fills in every figure.
+    """
     network = model.build(config, pretrained=False)
     network.load_state_dict(torch.load(run / "main-best.pt", weights_only=True))
     network = graph.finish(network)
+    parts = truth.parts_of(config, root)
+    fitted = shipped.fit(network, parts, config, root)
     folder = out / config.id
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "model.onnx"
-    graph.write_onnx(network, path, channels=len(config.input.channels), size=config.input.size)
-    samples, split = data.read(config, root)
-    parts = {name: [s for s in samples if split[s.group] == name] for name in ("train", "val", "test")}
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    bias = network.head.bias.detach().double().numpy()
-    mean = priors(parts["train"], config)
-    scored: dict[str, Scored] = {}
-    for name in ("val", "test"):
-        log.info("scoring %s: %d images", name, len(parts[name]))
-        scored[name] = score(parts[name], config, session, bias=bias, priors=mean)
-    rows = figures(config, scored["val"], scored["test"], baseline(parts["train"], config))
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    outputs = OUTPUTS if fitted.guards else OUTPUTS[:-1]
+    graph.write_onnx(fitted.network, path, channels=len(config.input.channels), size=config.input.size, outputs=outputs)
     sizes = {name: (len(p), len({s.group for s in p})) for name, p in parts.items()}
-    manifest = _manifest(config, rows, bias=bias, sha256=digest, sizes=sizes)
-    (folder / "engine.toml").write_text(tomli_w.dumps(manifest), encoding="utf-8")
-    (folder / "CARD.md").write_text(
-        card.render(config, rows, scored["test"], sha256=digest, parts=sizes), encoding="utf-8"
+    bias = [float(value) for value in network.head.bias.detach().double()]
+    manifest = manifest_of(
+        config, bias=bias, sha256=hashlib.sha256(path.read_bytes()).hexdigest(), sizes=sizes, fitted=fitted
     )
+    (folder / "CARD.md").write_text(f"# {config.title}\n\nNot evaluated.\n", encoding="utf-8")
+    _save(folder, manifest)
+    if config.derived:
+        manifest["derived"] = rules.derived(config, wiring.check(folder), parts["train"])
+        _save(folder, manifest)
+    split = {s.group: name for name, samples in parts.items() for s in samples}
     (run / "split.json").write_text(json.dumps(split, indent=0, sort_keys=True), encoding="utf-8")
+    table = truth.write(config, parts, run / "truth")
+    request = Request(truth=table, boxes=table.with_name("boxes.csv"))
+    wiring.evaluate(str(folder), request, out=run / "evaluation", write=True)
     log.info("wrote %s", folder)
 
 
-def _manifest(
-    config: Config,
-    rows: list[FindingFigures],
-    *,
-    bias: NDArray[np.float64],
-    sha256: str,
-    sizes: dict[str, tuple[int, int]],
+def _save(folder: Path, manifest: dict[str, Any]) -> None:
+    (folder / "engine.toml").write_text(tomli_w.dumps(manifest), encoding="utf-8")
+
+
+def manifest_of(
+    config: Config, *, bias: list[float], sha256: str, sizes: dict[str, tuple[int, int]], fitted: shipped.Fitted
 ) -> dict[str, Any]:
+    """The manifest of an engine whose figures are not measured yet."""
     size = config.input.size
     name = uuid.uuid5(uuid.NAMESPACE_URL, f"radiolucent:{config.id}:{config.version}:{sha256}")
     return {
@@ -86,7 +76,7 @@ def _manifest(
         "method": METHOD,
         "zones": config.zones,
         "device_uid": f"2.25.{name.int}",
-        "graph": {"file": "model.onnx", "sha256": sha256, "outputs": ["logits", "evidence", "embedding"]},
+        "graph": {"file": "model.onnx", "sha256": sha256, "outputs": list(OUTPUTS if fitted.guards else OUTPUTS[:-1])},
         "population": config.population.model_dump(exclude_none=True),
         "input": {
             "rows": size,
@@ -95,7 +85,11 @@ def _manifest(
             "std": config.input.std,
             "channels": [c.model_dump(exclude_none=True) for c in config.input.channels],
         },
-        "findings": [_finding(config, k, row, float(bias[k])) for k, row in enumerate(rows)],
+        "novelty_limit": fitted.novelty_limit,
+        "anatomy": config.anatomy.model_dump(),
+        **({"guards": [_guard(config, k, row) for k, row in enumerate(fitted.guards)]} if fitted.guards else {}),
+        "findings": [_finding(finding, bias[k]) for k, finding in enumerate(config.findings)],
+        "card": {"data_notes": config.data_notes, "limits": config.limits},
         "training": {
             "summary": " ".join(config.data_notes),
             "backbone": config.model.backbone,
@@ -105,28 +99,38 @@ def _manifest(
     }
 
 
-def _finding(config: Config, k: int, row: FindingFigures, bias: float) -> dict[str, Any]:
-    spec = config.findings[k]
-    metrics: dict[str, Any] = {"test_positives": row.test_positives, "test_images": row.test_count}
-    for name in ("auc", "sensitivity", "specificity", "ppv", "hit_rate", "mean_iou"):
-        interval = getattr(row, name)
-        if not np.isnan(interval.value):
-            metrics[name] = round(interval.value, 4)
-            metrics[f"{name}_95"] = [round(interval.low, 4), round(interval.high, 4)]
+def _guard(config: Config, k: int, row: shipped.GuardFigures) -> dict[str, Any]:
+    spec = config.guards[k]
     return {
-        "key": spec.key,
-        "display": spec.display,
-        "rank": spec.rank,
-        "critical": spec.critical,
-        "kind": spec.kind,
-        "expected_regions": spec.expected_regions,
-        "display_class": spec.display_class,
+        "name": spec.name,
+        "action": spec.action,
+        "found": spec.found,
+        "expected": spec.expected,
+        "threshold": row.threshold,
+        "metrics": {
+            "caught": row.caught,
+            "caught_of": row.caught_of,
+            "false_alarms": row.false_alarms,
+            "false_alarms_of": row.false_alarms_of,
+        },
+    }
+
+
+def _finding(finding: Finding, bias: float) -> dict[str, Any]:
+    return {
+        "key": finding.key,
+        "display": finding.display,
+        "rank": finding.rank,
+        "critical": finding.critical,
+        "kind": finding.kind,
+        "expected_regions": finding.expected_regions,
+        "display_class": finding.display_class,
         "bias": bias,
-        "threshold": round(row.threshold, 6),
-        "map_scale": row.map_scale,
-        "region_fraction": row.region_fraction,
-        "evidence_level": row.evidence_level,
-        "code": dict(zip(("scheme", "value", "meaning"), spec.code, strict=True)),
-        "calibration": {"method": "platt", "slope": row.calibration[0], "intercept": row.calibration[1]},
-        "metrics": metrics,
+        "threshold": 0.5,
+        "map_scale": 1.0,
+        "region_fraction": 0.5,
+        "evidence_level": "untested",
+        "code": dict(zip(("scheme", "value", "meaning"), finding.code, strict=True)),
+        "calibration": {"method": "none", "slope": 1.0, "intercept": 0.0},
+        "metrics": {"test_positives": 0},
     }

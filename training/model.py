@@ -1,4 +1,8 @@
-"""The network: a backbone, global average pooling and one linear layer, so that evidence has a closed form."""
+"""The network: a backbone, a top-down path, global average pooling and one linear layer, so that evidence is closed.
+
+The last feature map lies at stride 8 (Lin et al. 2017, feature pyramid, here with the read-out on its finest level),
+so evidence is four times finer a side than at the backbone's own stride of 32 while the read-out stays linear.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from collections import OrderedDict
 import timm
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from training.config import Config
 
@@ -26,48 +31,85 @@ def imagenet_state(backbone: str) -> OrderedDict[str, Tensor]:
     return OrderedDict(state)
 
 
+def _unit(inputs: int, outputs: int, *, depthwise: bool) -> nn.Sequential:
+    """Pointwise convolution with norm and ReLU, after a depthwise 3 x 3 one where asked."""
+    layers: list[nn.Module] = []
+    if depthwise:
+        layers += [nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs, bias=False), nn.BatchNorm2d(inputs)]
+    layers += [nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers)
+
+
+def _up(x: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)
+
+
+class TopDown(nn.Module):
+    """Stage maps at strides 4, 8, 16, 32 to the last feature map at stride 8 and a shallow one at stride 4."""
+
+    def __init__(self, channels: list[int], *, width: int, features: int, shallow: int) -> None:
+        super().__init__()
+        fine, eighth, sixteenth, deep = channels
+        self.deep, self.sixteenth = _unit(deep, width, depthwise=False), _unit(sixteenth, width, depthwise=False)
+        self.eighth = _unit(eighth, width, depthwise=False)
+        self.smooth = _unit(width, width, depthwise=True)
+        self.last = _unit(width, features, depthwise=True)
+        self.down, self.fine = nn.Conv2d(width, shallow, 1, bias=False), nn.Conv2d(fine, shallow, 1)
+        self.shallow = _unit(shallow, shallow, depthwise=True)
+
+    def forward(self, stages: list[Tensor]) -> tuple[Tensor, Tensor]:
+        fine, eighth, sixteenth, deep = stages
+        level = self.smooth(_up(self.deep(deep), sixteenth) + self.sixteenth(sixteenth))
+        level = _up(level, eighth) + self.eighth(eighth)
+        shallow = F.relu(_up(self.down(level), fine) + self.fine(fine))
+        return self.last(level), self.shallow(shallow)
+
+
 class EvidenceNet(nn.Module):
-    """``x [N,C,H,W]`` to ``logits [N,K]``, ``evidence [N,K,h,w]``, ``embedding [N,D]``.
+    """``x [N,C,H,W]`` to ``logits [N,K]``, ``evidence [N,K,h,w]``, ``anatomy [N,R,H/4,W/4]``, ``embedding [N,D]``.
 
     ``logits`` come from pooling and the linear layer as in the plain network; ``evidence`` is the linear layer
     applied to each cell of the last feature map, divided by the number of cells, before any ReLU. So
     ``evidence.sum((2, 3)) + bias == logits``: Grad-CAM in closed form (Selvaraju et al. 2017, eq. 1 and 2, for a
     linear read-out of a pooled map; equal to CAM, Zhou et al. 2016, and HiResCAM, Draelos and Carin 2020).
+    ``anatomy`` holds the probability of each region at every cell. ``shape_scale`` and ``shape_offset`` serve the
+    training loss alone.
     """
 
-    def __init__(self, backbone: nn.Module, n_findings: int, dropout: float) -> None:
+    def __init__(self, backbone: nn.Module, neck: TopDown, *, findings: int, regions: int, dropout: float) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone, self.neck = backbone, neck
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(int(backbone.num_features), n_findings)
+        features = neck.last[-3].out_channels
+        self.head = nn.Linear(features, findings)
+        self.anatomy = nn.Conv2d(neck.down.out_channels, regions, 1)
+        self.shape_scale = nn.Parameter(torch.ones(findings))
+        self.shape_offset = nn.Parameter(torch.full((findings,), -2.0))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        features = self.backbone(x)
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        features, shallow = self.neck(self.backbone(x))
         embedding = features.mean((2, 3))
         logits = self.head(self.dropout(embedding))
         weight = self.head.weight[:, :, None, None] / (features.shape[2] * features.shape[3])
-        evidence = nn.functional.conv2d(features, weight.to(features.dtype))
-        return logits, evidence, embedding
+        evidence = F.conv2d(features, weight.to(features.dtype))
+        return logits, evidence, torch.sigmoid(self.anatomy(shallow)), embedding
 
 
-class _Features(nn.Module):
-    """A timm network's feature map after its last convolution."""
+class Features(nn.Module):
+    """The last feature map alone, for libraries that want one layer to look at."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: EvidenceNet) -> None:
         super().__init__()
-        self.network = network
-        self.num_features = network.num_features
+        self.backbone, self.neck = network.backbone, network.neck
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.network.forward_features(x)
+        return self.neck(self.backbone(x))[0]
 
 
 def build(config: Config, *, pretrained: bool = True) -> EvidenceNet:
     """The network of a configuration, started from ImageNet unless told otherwise."""
     channels = len(config.input.channels)
-    network = timm.create_model(
-        config.model.backbone, num_classes=0, output_stride=config.model.output_stride, in_chans=channels
-    )
+    network = timm.create_model(config.model.backbone, features_only=True, out_indices=(1, 2, 3, 4), in_chans=channels)
     if pretrained:
         state = network.state_dict()
         values = list(imagenet_state(config.model.backbone).values())
@@ -75,14 +117,26 @@ def build(config: Config, *, pretrained: bool = True) -> EvidenceNet:
         stem = adapted["conv_stem.weight"]
         adapted["conv_stem.weight"] = stem.sum(1, keepdim=True).repeat(1, channels, 1, 1) / channels
         network.load_state_dict(adapted)
-    return EvidenceNet(_Features(network), len(config.findings), config.model.dropout)
+    neck = TopDown(
+        network.feature_info.channels(),
+        width=config.model.width,
+        features=config.model.features,
+        shallow=config.model.shallow,
+    )
+    return EvidenceNet(
+        network,
+        neck,
+        findings=len(config.findings),
+        regions=len(config.anatomy.regions),
+        dropout=config.model.dropout,
+    )
 
 
 def freeze(model: EvidenceNet, blocks: int) -> list[nn.Module]:
     """Freeze the stem and the first ``blocks`` stages; gives back the modules that must stay in eval mode."""
     if blocks == 0:
         return []
-    network = model.backbone.network
+    network = model.backbone
     frozen = [network.conv_stem, network.bn1, *list(network.blocks)[:blocks]]
     for module in frozen:
         for parameter in module.parameters():

@@ -18,20 +18,23 @@ from timm.utils import ModelEmaV3
 from torch import Tensor
 
 from training import data, model
+from training.anatomy import region_grid
 from training.augment import augment
 from training.config import Config, Schedule
-from training.losses import evidence_loss, label_loss
+from training.losses import anatomy_loss, evidence_losses, expected_loss, label_loss
+from training.synthetic import Painter
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """Samples in memory: ``images [N,C,S,S] uint8``, ``labels [N,K]``, ``masks [N,K,G,G] uint8``."""
+    """Samples in memory: ``images [N,C,S,S]``, ``masks [N,K,G,G]``, ``regions [N,R,G,G]`` uint8; ``labels [N,K]``."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.float32]
     masks: NDArray[np.uint8]
+    regions: NDArray[np.uint8]
 
 
 def to_arrays(samples: list[data.Sample], config: Config) -> Arrays:
@@ -42,6 +45,7 @@ def to_arrays(samples: list[data.Sample], config: Config) -> Arrays:
         images=np.stack([data.load_channels(s, config.input.channels, size) for s in samples]),
         labels=np.array([[s.labels.get(n, np.nan) for n in names] for s in samples], dtype=np.float32),
         masks=np.stack([data.mask_grid(s, names, size) for s in samples]),
+        regions=np.stack([region_grid(s, config) for s in samples]),
     )
 
 
@@ -78,23 +82,60 @@ def aucs(logits: NDArray[np.float32], labels: NDArray[np.float32]) -> list[float
     return out
 
 
-def _losses(
-    network: model.EvidenceNet,
-    train: Arrays,
-    chosen: NDArray[np.int64],
-    weights: Tensor,
-    config: Config,
-    schedule: Schedule,
-    generator: torch.Generator,
-) -> tuple[Tensor, Tensor]:
-    """Label loss and evidence loss of one augmented batch."""
-    images = torch.from_numpy(train.images[chosen]).float() / 255.0
-    masks = torch.from_numpy(train.masks[chosen]).float()
-    images, masks = augment(images, masks, schedule, generator)
-    with torch.autocast("cpu", torch.bfloat16):
-        logits, evidence, _ = network(normalise(images, config))
-    right = label_loss(logits.float(), torch.from_numpy(train.labels[chosen]), weights)
-    return right, evidence_loss(evidence, masks)
+def mirrored(regions: list[str]) -> Tensor:
+    """For each region the one that it becomes in a mirror."""
+    swap = {"left": "right", "right": "left"}
+    other = ["_".join(swap.get(part, part) for part in name.split("_")) for name in regions]
+    return torch.tensor([regions.index(name) for name in other])
+
+
+class Objective:
+    """The weighted losses of one augmented batch."""
+
+    NAMES = ("label", "share", "shape", "anatomy", "expected")
+
+    def __init__(self, train: Arrays, config: Config, schedule: Schedule, generator: torch.Generator) -> None:
+        self.arrays, self.config, self.schedule, self.generator = train, config, schedule, generator
+        self.positive_weight = positive_weights(train.labels)
+        self.sides = mirrored(config.anatomy.regions)
+        self.members = [config.anatomy.members(f.expected_regions) for f in config.findings]
+        self.painter = Painter(config, share=schedule.synthetic) if schedule.synthetic else None
+
+    def __call__(self, network: model.EvidenceNet, chosen: NDArray[np.int64]) -> Tensor:
+        """``[5]`` losses in the order of `NAMES`, unweighted."""
+        pictures, known, where, drawn = (
+            a[chosen] for a in (self.arrays.images, self.arrays.labels, self.arrays.masks, self.arrays.regions)
+        )
+        if self.painter is not None:
+            pictures, known, where = self.painter.paint(pictures, known, where, drawn, self.generator)
+        images, masks, regions = augment(
+            torch.from_numpy(pictures).float() / 255.0,
+            torch.from_numpy(where).float(),
+            torch.from_numpy(drawn).float(),
+            self.schedule,
+            self.generator,
+            sides=self.sides,
+        )
+        labels = torch.from_numpy(known)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits, evidence, anatomy, _ = network(normalise(images, self.config))
+        share, shape = evidence_losses(evidence, masks, network.shape_scale, network.shape_offset)
+        margin = self.config.anatomy.margin
+        return torch.stack(
+            [
+                label_loss(logits.float(), labels, self.positive_weight),
+                share,
+                shape,
+                anatomy_loss(anatomy, regions),
+                expected_loss(evidence, anatomy, labels, self.members, margin),
+            ]
+        )
+
+    @property
+    def weights(self) -> Tensor:
+        """Weights in the order of `NAMES`."""
+        s = self.schedule
+        return torch.tensor([1.0, s.evidence_weight, s.shape_weight, s.anatomy_weight, s.expected_weight])
 
 
 def fit(
@@ -114,7 +155,7 @@ def fit(
         lambda s: min(1.0, (s + 1) / max(1, warmup)) * 0.5 * (1 + math.cos(math.pi * min(1.0, s / steps))),
     )
     average = ModelEmaV3(network, decay=0.998, use_warmup=True)
-    weights = positive_weights(train.labels)
+    objective = Objective(train, config, schedule, generator)
     best, first = -1.0, 0
     state = run / f"{tag}-state.pt"
     parts = {"network": network, "average": average.module, "optimiser": optimiser, "rate": rate}
@@ -123,31 +164,33 @@ def fit(
         for name, part in parts.items():
             part.load_state_dict(saved[name])
         best, first = saved["best"], saved["epoch"] + 1
+        generator.set_state(saved["draws"])
+        torch.set_rng_state(saved["dropout_draws"])
     for epoch in range(first, schedule.epochs):
         started = time.monotonic()
-        total = torch.zeros(2)
+        total = torch.zeros(len(Objective.NAMES))
         order = torch.randperm(len(train.images), generator=generator)
         network.train()
         for module in frozen:
             module.eval()
         for index in order.split(schedule.batch):
-            right, reason = _losses(network, train, index.numpy(), weights, config, schedule, generator)
+            losses = objective(network, index.numpy())
             optimiser.zero_grad()
-            (right + schedule.evidence_weight * reason).backward()
+            (losses * objective.weights).sum().backward()
             torch.nn.utils.clip_grad_norm_(trainable, 2.0)
             optimiser.step()
             rate.step()
             average.update(network, step=rate.last_epoch)
-            total += torch.stack([right.detach(), reason.detach()]) * len(index)
+            total += losses.detach() * len(index)
         scores = aucs(predict(average.module, val, config), val.labels)
-        mean = float(np.nanmean(scores))
+        mean = float(np.nanmean(scores)) if np.isfinite(scores).any() else 0.0
+        shares = [round(float(v), 4) for v in total / len(train.images)]
         entry = {
             "phase": tag,
             "epoch": epoch,
-            "label_loss": round(float(total[0]) / len(train.images), 4),
-            "evidence_loss": round(float(total[1]) / len(train.images), 4),
+            "losses": dict(zip(Objective.NAMES, shares, strict=True)),
             "val_auc_mean": round(mean, 4),
-            "val_auc": [round(s, 3) for s in scores],
+            "val_auc": [None if math.isnan(s) else round(s, 3) for s in scores],
             "seconds": round(time.monotonic() - started, 1),
         }
         log.info("%s", json.dumps(entry))
@@ -157,7 +200,8 @@ def fit(
             best = mean
             torch.save(average.module.state_dict(), run / f"{tag}-best.pt")
         held = {name: part.state_dict() for name, part in parts.items()}
-        torch.save(held | {"best": best, "epoch": epoch}, state)
+        draws = {"draws": generator.get_state(), "dropout_draws": torch.get_rng_state()}
+        torch.save(held | draws | {"best": best, "epoch": epoch}, state)
     network.load_state_dict(torch.load(run / f"{tag}-best.pt", weights_only=True))
     return network
 
@@ -169,12 +213,26 @@ def train(config: Config, root: Path, run: Path) -> model.EvidenceNet:
     parts = {name: [s for s in samples if split[s.group] == name] for name in ("train", "val", "test")}
     log.info("%s", {name: len(rows) for name, rows in parts.items()})
     network = model.build(config)
-    arrays = {name: to_arrays(parts[name], config) for name in ("train", "val")}
+    further = data.read_anatomy(config, root)
+    taught = data.split_of(further)
+    extra = {name: [s for s in further if taught[s.group] == name] for name in ("train", "val")}
+    arrays = {
+        "train": to_arrays(parts["train"] + extra["train"], config),
+        "val": to_arrays(parts["val"], config),
+    }
     if config.pretrain is not None and not (run / "main-state.pt").exists():
+        small = config.model_copy(
+            update={"input": config.input.model_copy(update={"size": config.pretrain.size or config.input.size})}
+        )
         held = {s.name for name in ("val", "test") for s in parts[name]}
         texture = data.chest_texture(root, excluded_patients=data.chest_patients(root, held))
         texture = sorted(texture, key=lambda s: hashlib.sha256(s.name.encode()).hexdigest())[: config.pretrain.limit]
         log.info("pretraining on %d films", len(texture))
-        more = to_arrays(texture, config)
-        network = fit(network, more, arrays["val"], config=config, schedule=config.pretrain, run=run, tag="pretrain")
-    return fit(network, arrays["train"], arrays["val"], config=config, schedule=config.train, run=run, tag="main")
+        more, check = to_arrays(texture + extra["train"], small), to_arrays(parts["val"], small)
+        network = fit(network, more, check, config=small, schedule=config.pretrain, run=run, tag="pretrain")
+    network = fit(network, arrays["train"], arrays["val"], config=config, schedule=config.train, run=run, tag="main")
+    if config.regions is not None and not (run / "main-findings.pt").exists():
+        from training.regions import refine  # it needs `Arrays` of this module
+
+        network = refine(network, arrays["train"], to_arrays(extra["val"], config), config=config, run=run)
+    return network

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydicom.data import get_testdata_file
 
+from radiolucent.cohort.evaluate import Evaluation, Progress, Request
+from radiolucent.cohort.evaluate import evaluate as measure_engine
+from radiolucent.cohort.package import check_writable, dumps, write_package
+from radiolucent.deliver.folder import open_folder, write_bytes
 from radiolucent.engines.checks import Engine, load
 from radiolucent.engines.package import PackageFiles
 from radiolucent.engines.registry import Registry, shipped_folder
 from radiolucent.phantoms import KINDS, as_kind, write_phantoms
 from radiolucent.pipeline.analyze import Analyzer
+
+if TYPE_CHECKING:
+    from radiolucent.importing.build import Imported
 
 REAL_HEAD_CT = "J2K_pixelrep_mismatch.dcm"
 
@@ -30,6 +38,55 @@ def analyzer(folders: Sequence[Path] | None = None) -> Analyzer:
 def check(path: Path) -> Engine:
     """Load one package with all its checks."""
     return load(PackageFiles(path))
+
+
+def evaluate(
+    engine: str,
+    request: Request,
+    *,
+    out: Path,
+    write: bool = False,
+    folders: Sequence[Path] | None = None,
+    progress: Progress = lambda _what, _done, _all: None,
+) -> Evaluation:
+    """Measure an engine on a truth table: ``evaluation.json`` in ``out``, and with ``write`` the package itself.
+
+    Parameters
+    ----------
+    engine
+        Path of a package, or the id of an engine in ``folders``.
+
+    Raises
+    ------
+    SettingsError
+        Whatever `cohort.evaluate.evaluate` raises, ``unknown_engine``, ``output_folder``, ``engine_not_writable``.
+    """
+    path = Path(engine)
+    files = PackageFiles(path) if path.exists() else registry(folders).files(engine)
+    if write:
+        check_writable(files)
+    target = open_folder(out)
+    found = measure_engine(files, request, progress=progress)
+    write_bytes(target / "evaluation.json", dumps(found).encode("utf-8"))
+    if write:
+        write_package(files, found)
+    return found
+
+
+def import_engine(source: str, *, out: Path, checkpoint: Path | None, findings: Path | None) -> Imported:
+    """Make a package out of another library's network; the only way to the room that needs torch.
+
+    Raises
+    ------
+    SettingsError
+        ``import_extra`` without the packages of the extra ``import``; whatever `importing.build` raises.
+    """
+    from radiolucent.importing.needs import ALWAYS, require
+
+    require(*ALWAYS)
+    from radiolucent.importing.build import import_engine as build
+
+    return build(source, out=out, checkpoint=checkpoint, findings=findings)
 
 
 def phantoms(folder: Path, kinds: Sequence[str] | None, *, seed: int) -> list[Path]:

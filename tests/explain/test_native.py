@@ -12,7 +12,7 @@ from radiolucent.explain.native import native_map
 from radiolucent.explain.region import box, peak, region_at_peak
 from radiolucent.explain.zones import zone
 from radiolucent.prepare.resample import fit_geometry
-from radiolucent.records.engine import Code, FindingSpec
+from radiolucent.records.engine import ChannelSpec, Code, EngineSpec, FindingSpec, InputSpec, Population
 from radiolucent.records.geometry import Crop, Geometry, Pad, Scale
 from radiolucent.records.image import ImageFacts, Inference
 
@@ -53,7 +53,8 @@ def test_a_lit_cell_peaks_on_its_own_source_pixels(geometry: Geometry, data: st.
     evidence = np.zeros((10, 12), dtype=np.float32)
     evidence[row, column] = 1.0
     at = peak(native_map(evidence, geometry))
-    model = geometry.to_model(np.array([at[0] + 0.5, at[1] + 0.5]))
+    beyond_the_model_the_nearest_cell_counts = np.clip(geometry.to_model(np.array(at) + 0.5), 0, [height, width])
+    model = beyond_the_model_the_nearest_cell_counts
     (row_scale, _), (column_scale, _) = geometry.affine
     assert abs(model[0] * 10 / height - (row + 0.5)) <= 0.5 + row_scale * 10 / height
     assert abs(model[1] * 12 / width - (column + 0.5)) <= 0.5 + column_scale * 12 / width
@@ -135,7 +136,20 @@ def test_one_explanation_by_hand() -> None:
     )
     geometry = Geometry(source_shape=(40, 40), steps=(Scale(height=64, width=64),))
     facts = ImageFacts(stem="x", source_sha256="0", rows=40, columns=40, patient_left_at="right")
-    got = explain(inference, 0, spec=spec, geometry=geometry, facts=facts, zones="chest")
+    engine = EngineSpec(
+        id="e",
+        title="E",
+        version="1",
+        sha256="0",
+        license="x",
+        method="m",
+        population=Population(modalities=("CR",), body_parts=()),
+        input=InputSpec(rows=64, columns=64, channels=(ChannelSpec(source="voi"),), mean=0.0, std=1.0),
+        findings=(spec,),
+        zones="chest",
+        device_uid="2.25.1",
+    )
+    got = explain(inference, 0, engine=engine, geometry=geometry, facts=facts)
     assert got.completeness_error < 1e-9
     assert completeness_error(inference, 0, -0.4) == pytest.approx(0.1)
     assert 10 <= got.peak_row_col[0] < 20

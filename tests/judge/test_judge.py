@@ -9,83 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from judge_cases import FACTS, engine, explanation, finding, inference
 
-from radiolucent.judge.guards import population_guards, silent_facts
-from radiolucent.judge.judge import judge, positive_indices, probability, refused
+from radiolucent.judge.guards import content_guards, population_guards, silent_facts
+from radiolucent.judge.judge import judge, probability, refused
 from radiolucent.judge.series import judge_series, slice_score
-from radiolucent.records.engine import (
-    ChannelSpec,
-    Code,
-    EngineSpec,
-    FindingSpec,
-    InputSpec,
-    Population,
-)
-from radiolucent.records.image import ImageFacts, Inference
-from radiolucent.records.result import Explanation, Reason
-
-
-def finding(key: str, rank: int, **changes: object) -> FindingSpec:
-    spec = FindingSpec(
-        key=key,
-        display=key.title(),
-        code=Code(scheme="99T", value=key, meaning=key),
-        rank=rank,
-        critical=rank == 1,
-        is_localisable=True,
-        expected_regions=(),
-        display_class="locate",
-        bias=0.0,
-        calibration=(1.0, 0.0),
-        threshold=0.5,
-        map_scale=1.0,
-        region_fraction=0.5,
-        evidence_level="adequate",
-        test_positives=40,
-    )
-    return replace(spec, **changes)  # type: ignore[arg-type]
-
-
-def engine(*findings: FindingSpec) -> EngineSpec:
-    return EngineSpec(
-        id="e",
-        title="E",
-        version="1",
-        sha256="0",
-        license="x",
-        method="m",
-        population=Population(
-            modalities=("CR",), body_parts=("CHEST",), views=("PA", "AP"), min_age_years=18, intended_use="Adults."
-        ),
-        input=InputSpec(rows=8, columns=8, channels=(ChannelSpec(source="voi"),), mean=0.0, std=1.0),
-        findings=findings,
-        zones="chest",
-        device_uid="2.25.1",
-    )
-
-
-FACTS = ImageFacts(stem="x", source_sha256="0", rows=8, columns=8, view="PA", age_years=40, modality="CR")
-
-
-def inference(*logits: float) -> Inference:
-    return Inference(
-        logits=np.array(logits, dtype=np.float32),
-        evidence=np.zeros((len(logits), 2, 2), dtype=np.float32),
-        embedding=np.zeros(3, dtype=np.float32),
-    )
-
-
-def explanation(map_: np.ndarray, region: np.ndarray) -> Explanation:
-    return Explanation(
-        map=map_.astype(np.float32),
-        scale=1.0,
-        peak_row_col=(0, 0),
-        region=region,
-        region_box=(0, 0, 1, 1),
-        zone="left lower zone",
-        in_expected_region=None,
-        completeness_error=0.0,
-    )
+from radiolucent.records.engine import ContentGuard
+from radiolucent.records.result import Reason
 
 
 def test_platt_by_hand() -> None:
@@ -111,6 +41,13 @@ def test_critical_positives_come_first_whatever_their_probability() -> None:
     assert "mild (0.98)" in result.impression
 
 
+def test_an_unlikely_critical_finding_does_not_push_a_likely_one_from_the_top() -> None:
+    spec = engine(finding("worst", 1, threshold=0.05), finding("mild", 9))
+    result = judge(inference(-2.0, 2.0), spec, facts=FACTS, explanations={})
+    assert [(f.key, f.positive, f.alert) for f in result.findings] == [("mild", True, False), ("worst", True, False)]
+    assert result.primary == "mild"
+
+
 def test_nothing_found_is_a_result() -> None:
     result = judge(inference(-5.0), engine(finding("a", 1)), facts=FACTS, explanations={})
     assert (result.status, result.primary) == ("processed", None)
@@ -118,10 +55,86 @@ def test_nothing_found_is_a_result() -> None:
     assert len(result.findings) == 1
 
 
-@pytest.mark.parametrize(("logit", "word"), [(3.0, "high"), (0.7, "moderate"), (0.05, "low"), (-3.0, "high")])
-def test_confidence_follows_the_distance_from_the_threshold(logit: float, word: str) -> None:
+@pytest.mark.parametrize(("logit", "word"), [(3.0, "high"), (0.7, "moderate"), (-0.05, "low"), (-3.0, "high")])
+def test_confidence_follows_the_calibrated_probability(logit: float, word: str) -> None:
     result = judge(inference(logit), engine(finding("a", 1)), facts=FACTS, explanations={})
     assert result.findings[0].confidence == word
+
+
+def test_a_call_that_is_more_likely_wrong_than_right_has_low_confidence() -> None:
+    got = judge(inference(-1.0), engine(finding("a", 1, threshold=0.1)), facts=FACTS, explanations={}).findings[0]
+    assert (got.positive, got.confidence, got.alert) == (True, "low", False)
+
+
+def test_the_alert_budget_holds_back_unlikely_critical_calls_only() -> None:
+    spec = engine(finding("a", 1, threshold=0.1), finding("b", 2, threshold=0.1))
+    likely = judge(inference(0.0, 5.0), spec, facts=FACTS, explanations={})
+    assert {f.key: f.alert for f in likely.findings} == {"a": True, "b": False}
+
+
+def test_between_both_answers_means_low_confidence() -> None:
+    spec = engine(finding("a", 1, uncertain=(0.4, 0.9)))
+    got = judge(inference(2.0), spec, facts=FACTS, explanations={}).findings[0]
+    assert (got.positive, got.confidence, "uncertain" in got.flags) == (True, "low", True)
+
+
+def test_an_engine_that_was_not_measured_here_is_called_with_low_confidence() -> None:
+    got = judge(inference(5.0), engine(finding("a", 1, evidence_level="untested")), facts=FACTS, explanations={})
+    assert (got.findings[0].positive, got.findings[0].confidence) == (True, "low")
+    assert "not_validated_here" in got.findings[0].flags
+
+
+def test_evidence_outside_its_place_is_flagged_whatever_the_probability() -> None:
+    spec = engine(finding("a", 1, expected_regions=("lung",)))
+    whole = explanation(np.ones((4, 4)), np.ones((4, 4), dtype=bool))
+    inside = replace(whole, in_expected_region=0.9, region_shares={"left_lung": 0.8, "right_lung": 0.1})
+    outside = replace(whole, in_expected_region=0.2, region_shares={"left_lung": 0.1})
+    good = judge(inference(9.0), spec, facts=FACTS, explanations={"a": inside}).findings[0]
+    bad = judge(inference(9.0), spec, facts=FACTS, explanations={"a": outside}).findings[0]
+    assert (good.confidence, good.flags) == ("high", ())
+    assert any("90% of the evidence lies in the expected region (lung): left lung 80%" in r for r in good.reasons)
+    assert (bad.confidence, bad.flags) == ("low", ("outside_expected_region",))
+    assert any("20%" in r and "artefact" in r for r in bad.reasons)
+
+
+def test_a_marker_under_the_peak_is_flagged() -> None:
+    marked = replace(explanation(np.ones((4, 4)), np.ones((4, 4), dtype=bool)), marker_under_peak=True)
+    got = judge(inference(5.0), engine(finding("a", 1)), facts=FACTS, explanations={"a": marked}).findings[0]
+    assert (got.confidence, got.flags) == ("low", ("marker_under_peak",))
+
+
+def test_a_map_that_was_not_validated_is_kept_but_not_shown() -> None:
+    spec = engine(finding("a", 1, map_status="not_validated"))
+    known = {"a": explanation(np.ones((4, 4)), np.ones((4, 4), dtype=bool))}
+    got = judge(inference(5.0), spec, facts=FACTS, explanations=known)
+    first = got.findings[0]
+    assert first.explanation is not None
+    assert first.shown is None
+    assert "map_not_validated" in first.flags
+    assert "zone" not in got.impression
+
+
+GUARDS = (
+    ContentGuard(name="lateral", threshold=0.5, action="refuse", found="a lateral film", expected="a frontal one"),
+    ContentGuard(name="child", threshold=0.5, action="flag", found="a child", expected="an adult"),
+)
+
+
+@pytest.mark.parametrize(
+    ("guards", "novelty", "codes", "flags"),
+    [
+        ((0.1, 0.1), 1.0, [], ()),
+        ((0.9, 0.1), 1.0, ["wrong_content"], ("looks_lateral",)),
+        ((0.1, 0.9), 1.0, [], ("looks_child",)),
+        ((0.1, 0.1), 15.0, [], ("unlike_training",)),
+        ((0.9, 0.1), 25.0, ["wrong_content", "unlike_training"], ("looks_lateral", "unlike_training")),
+    ],
+)
+def test_content_guards(guards: tuple[float, ...], novelty: float, codes: list[str], flags: tuple[str, ...]) -> None:
+    spec = replace(engine(finding("a", 1)), content_guards=GUARDS, novelty_limit=10.0)
+    got = content_guards(replace(inference(0.0), guards=guards, novelty=novelty), spec)
+    assert [r.code for r in got.refusals] == codes
+    assert got.flags == flags
 
 
 def test_thin_test_evidence_lowers_confidence() -> None:
@@ -138,7 +151,6 @@ def test_a_finding_that_could_not_be_tested_is_never_called() -> None:
     assert (got.positive, got.confidence, result.primary) == (False, "low", None)
     assert "insufficient_test_data" in got.flags
     assert any("not called" in r for r in got.reasons)
-    assert positive_indices(inference(5.0), spec) == ()
 
 
 def test_a_positive_without_positive_evidence_claims_no_place() -> None:
@@ -179,10 +191,6 @@ def test_a_diffuse_finding_says_that_its_map_is_not_a_location() -> None:
     assert any(
         "not a location" in r for r in judge(inference(5.0), spec, facts=FACTS, explanations={}).findings[0].reasons
     )
-
-
-def test_only_positives_are_to_be_explained() -> None:
-    assert positive_indices(inference(-1.0, 2.0, 0.0), engine(*(finding(k, 1) for k in "abc"))) == (1, 2)
 
 
 @pytest.mark.parametrize(

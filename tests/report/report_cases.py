@@ -48,7 +48,8 @@ def explanation(map_=None, *, scale=0.5, region=None, peak=None):
 def finding(key="effusion", *, positive=True, critical=False, **changes):
     base = Finding(
         key=key, display=key.capitalize(), code=Code(scheme="SCT", value="60046008", meaning="Pleural effusion"),
-        rank=1, critical=critical, logit=1.5, probability=0.81 if positive else 0.1, threshold=0.4, positive=positive,
+        rank=1, critical=critical, alert=critical,
+        logit=1.5, probability=0.81 if positive else 0.1, threshold=0.4, positive=positive,
         confidence="moderate", reasons=("far above its threshold",), flags=("near_image_edge",),
         display_class="locate", is_localisable=True, explanation=explanation() if positive else None,
     )  # fmt: skip

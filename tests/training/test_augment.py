@@ -7,10 +7,38 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from training.augment import augment
+from training import augment as views_of
 from training.config import Schedule
 
 pytestmark = pytest.mark.training
+SIDES = torch.tensor([1, 0])
+
+
+def augment(images: Tensor, masks: Tensor, schedule: Schedule, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Without regions."""
+    nothing = torch.full((len(images), 2, *masks.shape[2:]), 255.0)
+    moved, inside, _ = views_of.augment(images, masks, nothing, schedule, generator, sides=SIDES)
+    return moved, inside
+
+
+def test_a_mirror_swaps_left_and_right_regions() -> None:
+    regions = torch.zeros(COUNT, 2, GRID, GRID)
+    regions[:, 0, :, : GRID // 2] = 1.0
+    regions[:, 1, :, GRID // 2 :] = 1.0
+    schedule = Schedule(epochs=1, flip=True, rotate_deg=0.0)
+    _, _, turned = views_of.augment(
+        torch.zeros(COUNT, 1, SIDE, SIDE),
+        torch.full((COUNT, 1, GRID, GRID), UNKNOWN),
+        regions,
+        schedule,
+        torch.Generator().manual_seed(4),
+        sides=SIDES,
+    )
+    columns = torch.arange(GRID, dtype=torch.float32)
+    centre = (turned.sum(2) * columns).sum(2) / turned.sum((2, 3))
+    assert (centre[:, 0] < centre[:, 1]).all(), "the first region stays at the left of the picture, mirrored or not"
+
+
 SIDE, GRID, COUNT = 192, 48, 24
 UNKNOWN = 255.0
 

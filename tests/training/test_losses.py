@@ -1,4 +1,4 @@
-"""Both losses against numbers worked out by hand."""
+"""The losses against numbers worked out by hand."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ import math
 import pytest
 import torch
 
-from training.losses import evidence_loss, label_loss
+from training.losses import anatomy_loss, evidence_losses, expected_loss, label_loss
 
 pytestmark = pytest.mark.training
 NAN = float("nan")
 EPSILON = 1e-3
+
+
+def evidence_loss(evidence: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """The share loss alone."""
+    count = evidence.shape[1]
+    return evidence_losses(evidence, masks, torch.ones(count), torch.zeros(count))[0]
 
 
 def test_label_loss_by_hand() -> None:
@@ -102,3 +108,38 @@ def test_a_step_down_the_gradient_moves_evidence_inside() -> None:
     assert (inside < 0).all()
     assert (outside > 0).all()
     assert share((evidence - 0.5 * evidence.grad).detach()) > share(evidence.detach())
+
+
+def test_evidence_of_the_mask_s_own_shape_has_no_shape_loss() -> None:
+    masks = torch.zeros(1, 1, 8, 8)
+    masks[0, 0, 2:5, 3:7] = 1.0
+    right = torch.where(masks == 1, 1.0, -1.0)
+    scale, offset = torch.full((1,), 3.0), torch.zeros(1)
+    good = evidence_losses(right, masks, scale, offset)[1]
+    wrong = evidence_losses(-right, masks, scale, offset)[1]
+    assert float(good) < 0.01
+    assert float(wrong) > 0.9
+
+
+def test_anatomy_loss_knows_this_region_or_the_last() -> None:
+    drawn = torch.full((1, 2, 4, 4), 0.01)
+    drawn[0, 0, :2], drawn[0, 1, 2:] = 0.99, 0.99
+    both = torch.full((1, 2, 4, 4), 255.0)
+    both[0, 0] = 2.0  # all of it is the first region or the last
+    strict = both.clone()
+    strict[0, 0] = 1.0
+    assert float(anatomy_loss(drawn, both)) < 0.05
+    assert float(anatomy_loss(drawn, strict)) > 0.5
+    assert float(anatomy_loss(drawn, torch.full((1, 2, 4, 4), 255.0))) == 0.0
+
+
+def test_expected_loss_counts_present_findings_inside_drawn_regions() -> None:
+    evidence = torch.zeros(2, 1, 4, 4)
+    evidence[:, 0, 0, 0], evidence[:, 0, 3, 3] = 3.0, 1.0
+    drawn = torch.zeros(2, 1, 8, 8)
+    drawn[:, 0, :4, :4] = 1.0
+    labels = torch.tensor([[1.0], [0.0]])
+    got = expected_loss(evidence, drawn, labels, [[0]], 0)
+    assert float(got) == pytest.approx(-math.log(0.75 + EPSILON), abs=1e-5)
+    assert float(expected_loss(evidence, drawn, labels, [[]], 0)) == 0.0
+    assert float(expected_loss(evidence, drawn, labels * 0, [[0]], 0)) == 0.0

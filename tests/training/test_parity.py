@@ -15,14 +15,15 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from radiolucent.engines.checks import open_session
+from radiolucent.importing import graph
 from training import config as configuration
-from training import graph, model
+from training import model
 from training.config import Config
-from training.model import EvidenceNet
+from training.model import EvidenceNet, Features
 
 pytestmark = pytest.mark.training
 TOLERANCE = 1e-4
-NAMES = ["logits", "evidence", "embedding"]
+NAMES = ["logits", "evidence", "anatomy", "embedding"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def case(request: pytest.FixtureRequest, configs: Path, tmp_path_factory: pytest
     random_head(network)
     network = graph.finish(network)
     path = tmp_path_factory.mktemp(config.id) / "model.onnx"
-    graph.write_onnx(network, path, channels=channels, size=size)
+    graph.write_onnx(network, path, channels=channels, size=size, outputs=NAMES)
     images = pictures(5, channels, size)
     with torch.inference_mode():
         answer = dict(zip(NAMES, (t.numpy() for t in network(images)), strict=True))
@@ -77,7 +78,9 @@ def case(request: pytest.FixtureRequest, configs: Path, tmp_path_factory: pytest
 def test_the_configurations_are_what_is_said(case: Case) -> None:
     findings, channels = len(case.config.findings), len(case.config.input.channels)
     assert {"chest-film": (15, 1), "head-ct-hemorrhage": (findings, 2)}[case.config.id] == (findings, channels)
-    assert case.answer["evidence"].shape[2:] == (14, 14)
+    cells = case.config.input.size // 8
+    assert case.answer["evidence"].shape[2:] == (cells, cells)
+    assert case.answer["anatomy"].shape[2:] == (2 * cells, 2 * cells)
     spread = case.answer["logits"].std(axis=0)
     assert (spread > 0.02).all(), "logits must vary with the image, or parity proves little"
     assert case.answer["evidence"].std() > 1e-4
@@ -129,9 +132,8 @@ def test_the_same_network_gives_the_same_bytes(case: Case, tmp_path: Path) -> No
     if case.config.id != "head-ct-hemorrhage":
         pytest.skip("one export more is slow and tells nothing new")
     again = tmp_path / "again.onnx"
-    graph.write_onnx(
-        case.network, again, channels=len(case.config.input.channels), size=case.config.input.size
-    )  # fmt: skip
+    channels, size = len(case.config.input.channels), case.config.input.size
+    graph.write_onnx(case.network, again, channels=channels, size=size, outputs=NAMES)
     assert again.read_bytes() == case.path.read_bytes()
 
 
@@ -149,10 +151,10 @@ class _Classifier(nn.Module):
 
     def __init__(self, network: EvidenceNet) -> None:
         super().__init__()
-        self.backbone, self.head = network.backbone, network.head
+        self.features, self.head = Features(network), network.head
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.backbone(x).mean((2, 3)))
+        return self.head(self.features(x).mean((2, 3)))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -165,9 +167,10 @@ def test_evidence_is_the_grad_cam_of_pytorch_grad_cam(case: Case) -> None:
     library = pytest.importorskip("pytorch_grad_cam")
     targets = pytest.importorskip("pytorch_grad_cam.utils.model_targets")
     classifier = _Classifier(case.network)
-    layer = classifier.backbone
-    below = [p for name, p in layer.named_parameters() if "conv_head" not in name]
-    for parameter in below:  # what lies below the target layer changes nothing there, only the time
+    layer = classifier.features
+    for (
+        parameter
+    ) in layer.backbone.parameters():  # what lies below the target layer changes nothing there, only the time
         parameter.requires_grad_(False)
     images = case.images[2:3]
     (evidence,) = case.session.run(["evidence"], {"image": images.numpy()})

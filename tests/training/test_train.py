@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from training import config as configuration
 from training.config import Config, Schedule
-from training.model import EvidenceNet
+from training.model import EvidenceNet, TopDown
 from training.train import Arrays, aucs, fit, positive_weights, predict
 
 pytestmark = pytest.mark.training
@@ -22,28 +22,35 @@ SIDE, GRID = 64, 16
 
 
 class Small(nn.Module):
-    """Four convolutions to ``[N, 16, 4, 4]``."""
+    """Stage maps at strides 4, 8, 16 and 32."""
+
+    WIDTHS = (8, 16, 16, 16)
 
     def __init__(self) -> None:
         super().__init__()
-        self.num_features = 16
-        widths = (1, 8, 16, 16, 16)
-        layers: list[nn.Module] = []
-        for i in range(4):
-            layers += [
-                nn.Conv2d(widths[i], widths[i + 1], 3, stride=2, padding=1),
+        widths = (1, *self.WIDTHS)
+        strides = (4, 2, 2, 2)
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(widths[i], widths[i + 1], strides[i] + 1, stride=strides[i], padding=strides[i] // 2),
                 nn.BatchNorm2d(widths[i + 1]),
                 nn.ReLU(),
-            ]
-        self.layers = nn.Sequential(*layers)
+            )
+            for i in range(4)
+        )
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)
+    def forward(self, x: Tensor) -> list[Tensor]:
+        out = []
+        for stage in self.stages:
+            x = stage(x)
+            out.append(x)
+        return out
 
 
 def network() -> EvidenceNet:
     torch.manual_seed(1)
-    return EvidenceNet(Small(), 2, 0.0)
+    neck = TopDown(list(Small.WIDTHS), width=16, features=24, shallow=8)
+    return EvidenceNet(Small(), neck, findings=2, regions=3, dropout=0.0)
 
 
 def arrays(count: int, seed: int) -> Arrays:
@@ -60,7 +67,9 @@ def arrays(count: int, seed: int) -> Arrays:
         masks[i, k] = 0
         masks[i, k, row // 4 : row // 4 + 4, column // 4 : column // 4 + 4] = 1
     labels[::7, 1] = np.nan
-    return Arrays(images=images, labels=labels, masks=masks)
+    regions = np.full((count, 3, GRID, GRID), 255, dtype=np.uint8)
+    regions[:, 2] = (images[:, 0, 2::4, 2::4] > 90).astype(np.uint8)
+    return Arrays(images=images, labels=labels, masks=masks, regions=regions)
 
 
 @pytest.fixture(autouse=True)
@@ -115,8 +124,9 @@ def test_fit_learns_a_checkpoint_is_kept_and_resume_goes_on(config: Config, tmp_
     assert after["rate"]["last_epoch"] == stopped_at + 4 * 12, "four further epochs of twelve steps"
 
     first, last = entries[0], entries[-1]
-    assert last["label_loss"] < 0.8 * first["label_loss"]
-    assert last["evidence_loss"] < first["evidence_loss"]
+    assert last["losses"]["label"] < 0.8 * first["losses"]["label"]
+    for name in ("share", "shape", "anatomy"):
+        assert last["losses"][name] < first["losses"][name], name
     scores = aucs(predict(learned, val, config), val.labels)
     assert min(scores) > 0.9
     best = torch.load(tmp_path / "main-best.pt", weights_only=True)

@@ -13,10 +13,13 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from radiolucent import wiring
+from radiolucent.cli.importing import import_engine
+from radiolucent.cohort.evaluate import Evaluation, Request
 
-app = typer.Typer(help="List, show and check engine packages.", no_args_is_help=True)
+app = typer.Typer(help="List, show, check and evaluate engine packages.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 Folder = Annotated[list[Path] | None, typer.Option("--engines", help="Folder with engine packages.")]
+app.command("import")(import_engine)
 
 
 @app.command("list")
@@ -60,3 +63,52 @@ def check_engine(path: Annotated[Path, typer.Argument(help="Folder or zip of an 
         f"{engine.spec.id} {engine.spec.version} is sound: {len(engine.spec.findings)} findings, "
         f"SHA-256 {engine.spec.sha256[:12]}..., completeness error {engine.completeness_error:.1e} logits"
     )
+
+
+@app.command("evaluate")
+def evaluate_engine(
+    engine: Annotated[str, typer.Argument(metavar="ENGINE_OR_PATH", help="Engine id, or a package's folder or zip.")],
+    truth: Annotated[Path, typer.Option("--truth", help="Truth table (CSV); see docs/evaluate.md.")],
+    boxes: Annotated[Path | None, typer.Option("--boxes", help="Table of boxes (CSV).")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write the figures into engine.toml and CARD.md.")] = False,
+    out: Annotated[Path, typer.Option("--out", help="Folder for evaluation.json.")] = Path("radiolucent-evaluation"),
+    resamples: Annotated[int, typer.Option("--resamples", help="Bootstrap resamples over groups.")] = 1000,
+    faithfulness: Annotated[
+        int, typer.Option("--faithfulness", help="True positives for deletion, insertion and random weights; 0: none.")
+    ] = 40,
+    prevalence: Annotated[
+        float | None, typer.Option("--prevalence", help="State PPV at this prevalence; default: that of the test part.")
+    ] = None,
+    engines: Folder = None,
+) -> None:
+    """Measure an engine on images whose truth is known: choose on part val, measure on part test."""
+    request = Request(truth=truth, boxes=boxes, resamples=resamples, faithfulness=faithfulness, prevalence=prevalence)
+    told = Console(stderr=True)
+    with told.status("loading") as status:
+        found = wiring.evaluate(
+            engine,
+            request,
+            out=out,
+            write=write,
+            folders=engines,
+            progress=lambda what, done, whole: status.update(f"{what}: {done} of {whole}"),
+        )
+    _print(found)
+    typer.echo(f"Figures: {out / 'evaluation.json'}" + ("; written into engine.toml and CARD.md" if write else ""))
+
+
+def _print(found: Evaluation) -> None:
+    table = Table("Finding", "Positive / n", "AUC", "Sens.", "Spec.", "Hit rate", "Map", "Evidence", box=None)
+    for row in found.findings:
+        point = row.scores.points[0]
+        table.add_row(
+            row.key,
+            f"{row.scores.positives} / {row.scores.images}",
+            row.scores.auc.text(),
+            point.sensitivity.text(),
+            point.specificity.text(),
+            row.places.hit_rate.text() if row.places.places else "not measured",
+            row.places.map_status,
+            row.scores.evidence_level,
+        )
+    Console().print(table)

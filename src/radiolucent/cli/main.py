@@ -14,6 +14,7 @@ import radiolucent
 from radiolucent import wiring
 from radiolucent.cli import engines as engines_commands
 from radiolucent.cli.analyze import run_analysis
+from radiolucent.cli.compare import run_comparison
 from radiolucent.errors import EngineError, RadiolucentError, SettingsError
 from radiolucent.pipeline.options import Options
 
@@ -75,6 +76,17 @@ def analyze(
         fractional_seg=fractional_seg,
     )
     raise typer.Exit(run_analysis(wiring.analyzer(engines), paths, options, as_json=as_json))
+
+
+@app.command()
+def compare(
+    prior: Annotated[Path, typer.Argument(help="Result folder of the earlier image.")],
+    current: Annotated[Path, typer.Argument(help="Result folder of the later image.")],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    engines: EnginesFolder = None,
+) -> None:
+    """Compare two results of one patient and engine; you answer for it that the patient is the same."""
+    raise typer.Exit(run_comparison(prior, current, wiring.registry(engines).specs, as_json=as_json))
 
 
 @app.command()

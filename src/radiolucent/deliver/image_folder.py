@@ -20,6 +20,12 @@ def write_evidence(folder: Path, key: str, evidence: NDArray[np.float32]) -> str
     return relative
 
 
+def write_anatomy(folder: Path, anatomy: NDArray[np.float32]) -> str:
+    """``anatomy.npy``, ``[R, h, w]`` float16 probabilities; gives the path relative to ``folder``."""
+    np.save(folder / "anatomy.npy", anatomy.astype(np.float16), allow_pickle=False)
+    return "anatomy.npy"
+
+
 def write_picture(folder: Path, relative: str, pixels: NDArray[np.uint8]) -> str:
     """A PNG, grey or RGB; compression is light, because speed matters more than bytes here."""
     _make_parent(folder, relative)

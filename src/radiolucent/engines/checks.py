@@ -15,7 +15,10 @@ from radiolucent.errors import EngineError
 from radiolucent.records.engine import EngineSpec
 
 OUTPUTS = ("logits", "evidence", "embedding")
+FURTHER = ("anatomy", "novelty", "guards")
 COMPLETENESS_LIMIT = 1e-4
+"""Per unit of the summed absolute evidence of a finding (at least 1): single precision rounds in proportion to it."""
+
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +87,12 @@ def load(files: PackageFiles, *, threads: int | None = None) -> Engine:
 def _probe(spec: EngineSpec, session: ort.InferenceSession) -> float:
     names = tuple(o.name for o in session.get_outputs())
     if names[: len(OUTPUTS)] != OUTPUTS:
-        raise _refuse("engine_shape", f"outputs {', '.join(names)}", ", ".join(OUTPUTS) + " (then anatomy)")
+        further = f" (then {', '.join(FURTHER)} where there are any)"
+        raise _refuse("engine_shape", f"outputs {', '.join(names)}", ", ".join(OUTPUTS) + further)
     images = probe_image(spec)
     try:
-        logits, evidence, embedding = session.run(list(OUTPUTS), {session.get_inputs()[0].name: images})
+        outputs = dict(zip(names, session.run(list(names), {session.get_inputs()[0].name: images}), strict=True))
+        logits, evidence, embedding = (outputs[name] for name in OUTPUTS)
     except Exception as error:
         raise _refuse("engine_shape", f"a graph that does not take {images.shape}", "[N, C, H, W]") from error
     count, findings = len(images), len(spec.findings)
@@ -99,7 +104,26 @@ def _probe(spec: EngineSpec, session: ort.InferenceSession) -> float:
         )
     if embedding.ndim != 2 or not all(np.isfinite(a).all() for a in (logits, evidence, embedding)):
         raise _refuse("engine_shape", f"embedding {embedding.shape} or values that are not finite", "[N, D], finite")
+    _further(spec, outputs, count)
     missed = completeness(spec, logits, evidence)
-    if missed > COMPLETENESS_LIMIT:
-        raise _refuse("engine_completeness", f"evidence that misses its logit by {missed:.2g}", f"{COMPLETENESS_LIMIT}")
+    size = max(1.0, float(np.abs(evidence).sum(axis=(2, 3), dtype=np.float64).max()))
+    if missed > COMPLETENESS_LIMIT * size:
+        limit = f"{COMPLETENESS_LIMIT * size:.2g} at this size of evidence"
+        raise _refuse("engine_completeness", f"evidence that misses its logit by {missed:.2g}", limit)
     return missed
+
+
+def _further(spec: EngineSpec, outputs: dict[str, NDArray[np.float32]], count: int) -> None:
+    """The optional outputs must be what the manifest says of them."""
+    regions = 0 if spec.anatomy is None else len(spec.anatomy.regions)
+    guards = len(spec.content_guards)
+    wanted = {
+        "anatomy": (count, regions) if regions else None,
+        "novelty": (count,) if spec.novelty_limit is not None else None,
+        "guards": (count, guards) if guards else None,
+    }
+    for name, shape in wanted.items():
+        found = outputs.get(name)
+        have = None if found is None else found.shape[: 2 if name == "anatomy" else None]
+        if have != shape or (found is not None and not np.isfinite(found).all()):
+            raise _refuse("engine_shape", f"output {name} of shape {have}", f"{shape}, finite, as the manifest says")

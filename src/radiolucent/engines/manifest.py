@@ -3,91 +3,32 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from typing import Literal, NoReturn, TypeVar, cast
+from typing import Literal, cast
 
+from radiolucent.engines.table import Table
 from radiolucent.errors import EngineError
 from radiolucent.records.engine import (
+    Anatomy,
     ChannelSpec,
     Code,
+    ContentGuard,
+    DerivedSpec,
     DisplayClass,
     EngineSpec,
     EvidenceLevel,
     FindingSpec,
+    GuardAction,
     InputSpec,
+    MapStatus,
+    OperatingPoint,
     Population,
+    Rule,
 )
 
 FORMAT = "radiolucent.engine/1"
-T = TypeVar("T")
-
-
-class Table:
-    """A TOML table that knows where it stands, so that every complaint can name the key."""
-
-    def __init__(self, values: Mapping[str, object], where: str) -> None:
-        self._values = values
-        self._where = where
-
-    def fail(self, key: str, found: object, expected: str) -> NoReturn:
-        """Refuse one key."""
-        raise EngineError(
-            "engine_manifest",
-            found=f"{self._where}{key} = {found!r}",
-            expected=expected,
-            action="Mend engine.toml, or export the package again.",
-        )
-
-    def get(self, key: str, kind: type[T]) -> T:
-        """A required value of a type; whole numbers serve as floats."""
-        value = self._values.get(key)
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            self.fail(key, value, f"a {kind.__name__}")
-        return value
-
-    def optional(self, key: str, kind: type[T]) -> T | None:
-        """A value of a type, or None where the key is missing."""
-        return self.get(key, kind) if key in self._values else None
-
-    def choice(self, key: str, allowed: tuple[str, ...]) -> str:
-        """One of a few words."""
-        value = self.get(key, str)
-        if value not in allowed:
-            self.fail(key, value, "one of " + ", ".join(allowed))
-        return value
-
-    def words(self, key: str) -> tuple[str, ...]:
-        """A list of strings, empty where missing."""
-        value = self._values.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            self.fail(key, value, "a list of strings")
-        return tuple(value)
-
-    def pair(self, key: str) -> tuple[float, float]:
-        """Two numbers."""
-        value = self._values.get(key)
-        if not isinstance(value, list) or len(value) != 2 or not all(isinstance(v, int | float) for v in value):
-            self.fail(key, value, "two numbers")
-        return float(value[0]), float(value[1])
-
-    def table(self, key: str) -> Table:
-        """A required sub-table."""
-        value = self._values.get(key)
-        if not isinstance(value, dict):
-            self.fail(key, value, "a table")
-        return Table(value, f"{self._where}{key}.")
-
-    def tables(self, key: str) -> list[Table]:
-        """A non-empty array of tables."""
-        value = self._values.get(key)
-        if not isinstance(value, list) or not value or not all(isinstance(item, dict) for item in value):
-            self.fail(key, value, "a non-empty array of tables")
-        return [Table(item, f"{self._where}{key}[{index}].") for index, item in enumerate(value)]
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._values
+MAPS = ("validated", "not_validated", "unmeasured")
+RULES = ("cardiothoracic_ratio", "mediastinal_width", "tension", "acute_edema", "traumatic")
+LEVELS = ("adequate", "limited", "insufficient", "untested")
 
 
 def parse(text: bytes) -> EngineSpec:
@@ -124,7 +65,69 @@ def parse(text: bytes) -> EngineSpec:
         input=_input(root.table("input")),
         findings=findings,
         training_summary=root.table("training").get("summary", str),
+        anatomy=_anatomy(root.table("anatomy")) if "anatomy" in root else None,
+        derived=tuple(_derived(t, findings) for t in root.tables("derived")) if "derived" in root else (),
+        content_guards=tuple(_guard(t) for t in root.tables("guards")) if "guards" in root else (),
+        novelty_limit=root.optional("novelty_limit", float),
     )
+
+
+def _anatomy(table: Table) -> Anatomy:
+    groups = table.table("groups") if "groups" in table else None
+    anatomy = Anatomy(
+        regions=table.words("regions"),
+        groups={} if groups is None else {name: groups.words(name) for name in groups},
+        margin=table.get("margin", int),
+    )
+    unknown = {name for members in anatomy.groups.values() for name in members} - set(anatomy.regions)
+    if unknown or not anatomy.regions:
+        table.fail("groups", sorted(unknown), "names of regions")
+    return anatomy
+
+
+def _guard(table: Table) -> ContentGuard:
+    return ContentGuard(
+        name=table.get("name", str),
+        threshold=table.get("threshold", float),
+        action=cast(GuardAction, table.choice("action", ("refuse", "flag"))),
+        found=table.get("found", str),
+        expected=table.get("expected", str),
+    )
+
+
+def _derived(table: Table, findings: tuple[FindingSpec, ...]) -> DerivedSpec:
+    calibration = table.table("calibration")
+    base = table.optional("base", str)
+    keys = {f.key for f in findings}
+    if base is not None and base not in keys:
+        table.fail("base", base, "the key of a trained finding")
+    if table.get("key", str) in keys:
+        table.fail("key", table.get("key", str), "a key that no trained finding has")
+    return DerivedSpec(
+        key=table.get("key", str),
+        display=table.get("display", str),
+        code=_code(table),
+        rank=table.get("rank", int),
+        critical=table.get("critical", bool),
+        rule=cast(Rule, table.choice("rule", RULES)),
+        base=base,
+        calibration=(calibration.get("slope", float), calibration.get("intercept", float)),
+        threshold=_threshold(table),
+        evidence_level=cast(EvidenceLevel, table.choice("evidence_level", LEVELS)),
+        test_positives=table.optional("test_positives", int) or 0,
+    )
+
+
+def _code(table: Table) -> Code:
+    code = table.table("code")
+    return Code(scheme=code.get("scheme", str), value=code.get("value", str), meaning=code.get("meaning", str))
+
+
+def _threshold(table: Table) -> float:
+    threshold = table.get("threshold", float)
+    if not 0.0 < threshold < 1.0:
+        table.fail("threshold", threshold, "a probability between 0 and 1")
+    return threshold
 
 
 def _population(table: Table) -> Population:
@@ -156,16 +159,23 @@ def _input(table: Table) -> InputSpec:
     )
 
 
+def _point(table: Table) -> OperatingPoint:
+    return OperatingPoint(
+        name=table.get("name", str),
+        threshold=_threshold(table),
+        sensitivity=table.optional("sensitivity", float),
+        specificity=table.optional("specificity", float),
+        ppv=table.optional("ppv", float),
+    )
+
+
 def _finding(table: Table) -> FindingSpec:
-    code, calibration, metrics = table.table("code"), table.table("calibration"), table.table("metrics")
-    calibration.choice("method", ("platt",))
-    threshold = table.get("threshold", float)
-    if not 0.0 < threshold < 1.0:
-        table.fail("threshold", threshold, "a probability between 0 and 1")
+    calibration, metrics = table.table("calibration"), table.table("metrics")
+    calibration.choice("method", ("platt", "none"))
     return FindingSpec(
         key=table.get("key", str),
         display=table.get("display", str),
-        code=Code(scheme=code.get("scheme", str), value=code.get("value", str), meaning=code.get("meaning", str)),
+        code=_code(table),
         rank=table.get("rank", int),
         critical=table.get("critical", bool),
         is_localisable=table.choice("kind", ("localisable", "diffuse")) == "localisable",
@@ -173,12 +183,19 @@ def _finding(table: Table) -> FindingSpec:
         display_class=cast(DisplayClass, table.choice("display_class", ("locate", "notify-only"))),
         bias=table.get("bias", float),
         calibration=(calibration.get("slope", float), calibration.get("intercept", float)),
-        threshold=threshold,
+        threshold=_threshold(table),
         map_scale=table.get("map_scale", float),
         region_fraction=table.get("region_fraction", float),
-        evidence_level=cast(EvidenceLevel, table.choice("evidence_level", ("adequate", "limited", "insufficient"))),
+        evidence_level=cast(EvidenceLevel, table.choice("evidence_level", LEVELS)),
         test_positives=metrics.get("test_positives", int),
         sensitivity=metrics.optional("sensitivity", float),
         specificity=metrics.optional("specificity", float),
         ppv=metrics.optional("ppv", float),
+        auc=metrics.optional("auc", float),
+        hit_rate=metrics.optional("hit_rate", float),
+        map_status=cast(MapStatus, table.choice("map_status", MAPS)) if "map_status" in table else "unmeasured",
+        operating_points=tuple(_point(t) for t in table.tables("operating_points"))
+        if "operating_points" in table
+        else (),
+        uncertain=table.pair("uncertain") if "uncertain" in table else None,
     )

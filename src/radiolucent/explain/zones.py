@@ -23,12 +23,22 @@ def _third(row_share: float, words: tuple[str, str, str]) -> str:
     return words[min(2, int(row_share * 3))]
 
 
-def zone(at: tuple[int, int], *, shape: tuple[int, int], zones: Zones, patient_left_at: ImageSide | None) -> str:
+def zone(
+    at: tuple[int, int],
+    *,
+    shape: tuple[int, int],
+    zones: Zones,
+    patient_left_at: ImageSide | None,
+    frame: tuple[float, float, float, float] | None = None,
+) -> str:
     """Name the place of source pixel ``at = (row, column)`` in an image of ``shape = (rows, columns)``.
 
-    Zones are thirds and halves of the picture: they name where in the picture, not which organ.
+    Zones are thirds and halves of ``frame`` (top, left, bottom, right of the drawn anatomy, in source pixels), or of
+    the picture where there is none: they name where in the body or the picture, not which organ.
     """
-    row_share, column_share = (at[0] + 0.5) / shape[0], (at[1] + 0.5) / shape[1]
+    top, left, bottom, right = frame or (0.0, 0.0, float(shape[0]), float(shape[1]))
+    row_share = min(max((at[0] + 0.5 - top) / (bottom - top), 0.0), 0.999)
+    column_share = min(max((at[1] + 0.5 - left) / (right - left), 0.0), 0.999)
     side = _side(column_share, patient_left_at)
     if zones == "chest":
         return f"{side} {_third(row_share, ('upper', 'mid', 'lower'))} zone".replace("the picture ", "the picture, ")

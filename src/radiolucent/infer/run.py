@@ -34,13 +34,15 @@ def run(engine: Engine, inputs: Sequence[ModelInput]) -> list[Inference]:
         raise InvariantBroken(
             "not_finite", found="scores that are not finite", expected="finite scores", action="Report this image."
         )
-    anatomy = outputs.get("anatomy")
+    anatomy, novelty, guards = (outputs.get(name) for name in ("anatomy", "novelty", "guards"))
     return [
         Inference(
             logits=outputs["logits"][i],
             evidence=outputs["evidence"][i],
             embedding=outputs["embedding"][i],
             anatomy=None if anatomy is None else anatomy[i],
+            novelty=None if novelty is None else float(novelty[i]),
+            guards=() if guards is None else tuple(float(value) for value in guards[i]),
         )
         for i in range(len(inputs))
     ]

@@ -1,58 +1,120 @@
-"""How far a score can be trusted, in three words and with reasons."""
+"""How far a score can be trusted, in three words and with reasons.
+
+The word starts from the calibrated probability: of calls with "high", at least four in five should be right, with
+"moderate" at least one in two. Everything that speaks against the call can only lower it.
+"""
 
 from __future__ import annotations
 
-from radiolucent.records.engine import FindingSpec
+from dataclasses import dataclass, field
+
+from radiolucent.records.engine import Anatomy, EvidenceLevel, FindingSpec
 from radiolucent.records.result import Confidence, Explanation
 
 ORDER: tuple[Confidence, ...] = ("low", "moderate", "high")
-CONCENTRATED = 0.35
+HIGH, MODERATE = 0.8, 0.5
+CONCENTRATED, IN_PLACE, MOSTLY_IN_PLACE = 0.35, 0.5, 0.75
+NAMED = 0.3
 
 
-def confidence(
-    spec: FindingSpec,
-    *,
-    probability: float,
-    positive: bool,
-    explanation: Explanation | None,
-    in_region_share: float | None,
-    flags: tuple[str, ...],
-) -> tuple[Confidence, tuple[str, ...]]:
-    """``(word, reasons)``.
+@dataclass(slots=True)
+class Trust:
+    """A word that reasons can only lower."""
 
-    The word starts from how far the calibrated probability lies from the threshold, and is lowered by thin test
-    evidence, by a scattered map, and by population flags. ``in_region_share`` is the share of positive evidence
-    inside the finding's region.
-    """
-    level, reasons = _from_probability(spec, probability, positive)
-    cap = 2
-    if spec.evidence_level != "adequate":
-        cap = 0 if spec.evidence_level == "insufficient" else 1
-        reasons.append(f"tested on few positive cases ({spec.test_positives} images): {spec.evidence_level} evidence")
-    if positive and spec.is_localisable and in_region_share is not None and in_region_share < CONCENTRATED:
-        cap = min(cap, 1)
-        reasons.append(f"the map is scattered: {in_region_share:.0%} of the evidence lies in the marked region")
-    if positive and explanation is not None and float(explanation.map[explanation.peak_row_col]) <= 0.0:
-        cap = 0
-        reasons.append("no place in the image speaks for it: its evidence is negative everywhere")
-    if spec.evidence_level == "insufficient" and probability >= spec.threshold:
-        reasons.append("over its threshold, but not called: too few patients were there to test it")
-    if positive and not spec.is_localisable:
-        reasons.append("a diffuse finding: its map is not a location")
-    if explanation is not None and explanation.in_expected_region is None and positive:
-        reasons.append("agreement with anatomy was not checked: this engine has no anatomy output")
-    if flags:
-        cap = min(cap, 1)
-        reasons.append("outside or possibly outside what the engine was made for: " + ", ".join(flags))
-    return ORDER[min(level, cap)], tuple(reasons)
+    level: int
+    reasons: list[str]
+    flags: list[str] = field(default_factory=list)
+
+    def lower(self, cap: int, reason: str, flag: str | None = None) -> None:
+        """At most ``cap`` from now on (0 low, 1 moderate, 2 high)."""
+        self.level = min(self.level, cap)
+        self.reasons.append(reason)
+        if flag is not None:
+            self.flags.append(flag)
+
+    @property
+    def word(self) -> Confidence:
+        """The word."""
+        return ORDER[self.level]
 
 
-def _from_probability(spec: FindingSpec, probability: float, positive: bool) -> tuple[int, list[str]]:
-    threshold = spec.threshold
+def from_probability(probability: float, threshold: float, *, positive: bool) -> Trust:
+    """Where the word starts, from a calibrated probability."""
     if positive:
-        share = (probability - threshold) / (1.0 - threshold)
-        side = f"{share:.0%} of the way from the threshold {threshold:.2f} to certainty"
+        level = 2 if probability >= HIGH else 1 if probability >= MODERATE else 0
+        return Trust(level, [f"probability {probability:.2f}, threshold {threshold:.2f}"])
+    share = (threshold - probability) / threshold
+    level = 2 if share >= 0.5 and probability < 1 - HIGH else 1 if share >= 0.2 else 0
+    return Trust(max(level, 0), [f"probability {probability:.2f}, threshold {threshold:.2f}"])
+
+
+def weigh_evidence_level(trust: Trust, level: EvidenceLevel, positives: int, *, over: bool) -> None:
+    """Thin or missing test evidence."""
+    if level == "untested":
+        trust.lower(0, "this engine's figures were not measured here (engines evaluate)", "not_validated_here")
+    elif level == "limited":
+        trust.lower(1, f"tested on few positive cases ({positives} images): limited evidence")
+    elif level == "insufficient":
+        trust.lower(
+            0,
+            f"too few positive cases in the test ({positives} images), or no better than chance: insufficient evidence",
+            "insufficient_test_data",
+        )
+        if over:
+            trust.reasons.append("over its threshold, but not called: its test does not allow it")
+
+
+def weigh_uncertainty(trust: Trust, spec: FindingSpec, probability: float) -> None:
+    """The conformal band between the two answers."""
+    if spec.uncertain is not None and spec.uncertain[0] <= probability <= spec.uncertain[1]:
+        low, high = spec.uncertain
+        trust.lower(0, f"between {low:.2f} and {high:.2f} both answers remain possible (conformal, 10 %)", "uncertain")
+
+
+def weigh_map(trust: Trust, spec: FindingSpec, explanation: Explanation, share: float, anatomy: Anatomy | None) -> None:
+    """What the map of a positive finding says; ``share``: positive evidence inside the marked region."""
+    if float(explanation.map[explanation.peak_row_col]) <= 0.0:
+        reason = "no place in the image speaks for it: its evidence is negative everywhere"
+        trust.lower(0, reason, "no_positive_evidence")
+        return
+    if spec.is_localisable and share < CONCENTRATED:
+        trust.lower(1, f"the map is scattered: {share:.0%} of the evidence lies in the marked region")
+    inside = explanation.in_expected_region
+    where = _where(spec, explanation)
+    if inside is None:
+        expected = anatomy is not None and bool(spec.expected_regions)
+        reason = "the expected region was not found in this image" if expected else "this engine draws no region for it"
+        trust.lower(1 if expected else trust.level, f"agreement with anatomy was not checked: {reason}")
+    elif inside < IN_PLACE:
+        trust.lower(0, f"{where}; expected: {_expected(spec)}. Check for an artefact", "outside_expected_region")
     else:
-        share = (threshold - probability) / threshold
-        side = f"{share:.0%} of the way from the threshold {threshold:.2f} down to zero"
-    return (2 if share >= 0.5 else 1 if share >= 0.2 else 0), [f"probability {probability:.2f}, {side}"]
+        trust.lower(2 if inside >= MOSTLY_IN_PLACE else 1, where)
+    if explanation.marker_under_peak:
+        trust.lower(0, "a marker, letter or piece of metal seems to lie under the peak", "marker_under_peak")
+    if spec.map_status == "not_validated":
+        trust.lower(1, "its map is not shown: on test it pointed no better than a position prior", "map_not_validated")
+    elif spec.map_status == "unmeasured" and spec.is_localisable:
+        trust.reasons.append("where this finding's map points was not measured")
+
+
+def weigh_flags(trust: Trust, flags: tuple[str, ...]) -> None:
+    """Flags that hold for the whole image."""
+    if flags:
+        grave = "unlike_training" in flags or any(flag.startswith("looks_") for flag in flags)
+        named = ", ".join(flag.replace("_", " ") for flag in flags)
+        trust.lower(0 if grave else 1, f"outside or possibly outside what the engine was made for: {named}")
+
+
+def _expected(spec: FindingSpec) -> str:
+    return " or ".join(word.replace("_", " ") for word in spec.expected_regions)
+
+
+def _where(spec: FindingSpec, explanation: Explanation) -> str:
+    """``88 % of the evidence lies in the expected region (lung): left lung 80 %, right lung 8 %; ...``."""
+    inside = explanation.in_expected_region or 0.0
+    words = f"{inside:.0%} of the evidence lies in the expected region ({_expected(spec)})"
+    most = sorted(explanation.region_shares.items(), key=lambda item: -item[1])
+    named = [f"{name.replace('_', ' ')} {share:.0%}" for name, share in most if share >= NAMED][:2]
+    if named and set(explanation.region_shares) != set(spec.expected_regions):
+        words += ": " + ", ".join(named)
+    return words + (f"; peak in the {explanation.zone}" if spec.is_localisable else "")

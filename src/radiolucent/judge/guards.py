@@ -1,10 +1,15 @@
-"""Population guards: was the engine made for this patient and this view?"""
+"""Guards: was the engine made for this patient, this view, and this picture at all?"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from radiolucent.errors import InputRefused
 from radiolucent.records.engine import EngineSpec
-from radiolucent.records.image import ImageFacts
+from radiolucent.records.image import ImageFacts, Inference
+
+FAR = 2.0
+"""An image this many times beyond the novelty limit is refused; nearer ones are flagged."""
 
 
 def population_guards(facts: ImageFacts, spec: EngineSpec) -> tuple[InputRefused, ...]:
@@ -23,6 +28,51 @@ def silent_facts(facts: ImageFacts, spec: EngineSpec) -> tuple[str, ...]:
     if (spec.population.min_age_years or spec.population.max_age_years) and facts.age_years is None:
         flags.append("age_not_stated")
     return tuple(flags)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What the picture itself says against being read: refusals and flags, the likeliest first."""
+
+    refusals: tuple[InputRefused, ...]
+    flags: tuple[str, ...]
+
+
+def content_guards(inference: Inference, spec: EngineSpec) -> Content:
+    """Guards on the picture's content, from the same forward pass.
+
+    `EngineSpec.content_guards` are small classifiers on the embedding; ``novelty`` is the embedding's squared
+    Mahalanobis distance from the training set (Lee et al. 2018). Thresholds come from validation.
+    """
+    refusals: list[InputRefused] = []
+    flags: list[str] = []
+    by_chance = sorted(zip(spec.content_guards, inference.guards, strict=True), key=lambda pair: -pair[1])
+    for guard, chance in by_chance:
+        if chance < guard.threshold:
+            continue
+        flags.append(f"looks_{guard.name}")
+        if guard.action == "refuse":
+            refusals.append(
+                InputRefused(
+                    "wrong_content",
+                    found=f"{guard.found} (probability {chance:.2f})",
+                    expected=f"{guard.expected} for {spec.id}",
+                    action="Check the picture; if it is right, read it with --guards flag.",
+                )
+            )
+    if spec.novelty_limit is not None and inference.novelty is not None and inference.novelty > spec.novelty_limit:
+        flags.append("unlike_training")
+        ratio = inference.novelty / spec.novelty_limit
+        if ratio > FAR:
+            refusals.append(
+                InputRefused(
+                    "unlike_training",
+                    found=f"a picture unlike the training set ({ratio:.1f} times the limit of distance)",
+                    expected=f"a picture like those {spec.id} has learned from",
+                    action="Check that it is the right kind of image; if it is, read it with --guards flag.",
+                )
+            )
+    return Content(refusals=tuple(refusals), flags=tuple(flags))
 
 
 def _view(facts: ImageFacts, spec: EngineSpec) -> InputRefused | None:

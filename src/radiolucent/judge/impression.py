@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from radiolucent.records.engine import EngineSpec
-from radiolucent.records.result import Finding, SeriesFinding
+from radiolucent.records.result import Confidence, Finding, SeriesFinding
+
+LIKELY: dict[Confidence, str] = {"high": "likely", "moderate": "suspected", "low": "possible"}
 
 
 def impression(findings: Sequence[Finding], spec: EngineSpec) -> str:
@@ -14,8 +16,9 @@ def impression(findings: Sequence[Finding], spec: EngineSpec) -> str:
     if not positive:
         return f"Processed by {spec.id} {spec.version}: no finding above its threshold."
     first, rest = positive[0], positive[1:]
-    words = f"{first.display} suspected (probability {first.probability:.2f}, {first.confidence} confidence)"
-    place = first.explanation
+    sure = f"probability {first.probability:.2f}, {first.confidence} confidence"
+    words = f"{first.display} {LIKELY[first.confidence]} ({sure})"
+    place = first.shown
     if place is not None and first.is_localisable and "no_positive_evidence" not in first.flags:
         words += f", most evidence in the {place.zone}"
     if rest:

@@ -8,11 +8,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from radiolucent.judge.confidence import confidence
+from radiolucent.judge.confidence import (
+    from_probability,
+    weigh_evidence_level,
+    weigh_flags,
+    weigh_map,
+    weigh_uncertainty,
+)
+from radiolucent.judge.derived import Derived, derive, log_odds
 from radiolucent.judge.impression import impression
-from radiolucent.records.engine import EngineSpec, FindingSpec
+from radiolucent.records.anatomy import NO_MEASURES, AnatomyMeasures
+from radiolucent.records.engine import Anatomy, DerivedSpec, EngineSpec, FindingSpec
 from radiolucent.records.image import ImageFacts, Inference
 from radiolucent.records.result import EngineRef, Explanation, Finding, ImageResult, Reason
+
+ALERT = 1 / 3
 
 
 def probability(spec: FindingSpec, logit: float) -> float:
@@ -25,12 +35,6 @@ def probability(spec: FindingSpec, logit: float) -> float:
 def is_positive(spec: FindingSpec, chance: float) -> bool:
     """At or over the operating point, and tested on enough patients to be called at all."""
     return chance >= spec.threshold and spec.evidence_level != "insufficient"
-
-
-def positive_indices(inference: Inference, spec: EngineSpec) -> tuple[int, ...]:
-    """Positive findings."""
-    pairs = enumerate(zip(spec.findings, inference.logits, strict=True))
-    return tuple(k for k, (f, logit) in pairs if is_positive(f, probability(f, float(logit))))
 
 
 def engine_ref(spec: EngineSpec) -> EngineRef:
@@ -51,6 +55,7 @@ def judge(
     *,
     facts: ImageFacts,
     explanations: Mapping[str, Explanation],
+    measures: AnatomyMeasures = NO_MEASURES,
     flags: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> ImageResult:
@@ -59,14 +64,22 @@ def judge(
     Parameters
     ----------
     explanations
-        By finding key: of every positive finding that may be located, and of others when all maps were asked for.
+        By finding key: of every positive finding that may be located, and of others when all maps were asked for. A
+        derived finding's is that of its base.
+    measures
+        What the drawn regions measure, for the derived findings.
     flags
         Population and guard flags that hold for the whole image.
     """
     judged = [
-        _finding(f, float(inference.logits[k]), explanations.get(f.key), flags) for k, f in enumerate(spec.findings)
+        _finding(f, float(inference.logits[k]), explanations.get(f.key), flags, spec.anatomy)
+        for k, f in enumerate(spec.findings)
     ]
-    by_importance = sorted(judged, key=lambda f: (not f.positive, f.rank if f.positive else 0, -f.probability))
+    chances = {f.key: f.probability for f in judged}
+    judged += [
+        _derived(d, derive(d, chances, measures, facts), explanations.get(d.key), flags, spec) for d in spec.derived
+    ]
+    by_importance = sorted(judged, key=_importance)
     ordered = tuple(replace(f, rank=place) for place, f in enumerate(by_importance, start=1))
     primary = ordered[0].key if ordered and ordered[0].positive else None
     return ImageResult(
@@ -81,23 +94,25 @@ def judge(
     )
 
 
-def _finding(spec: FindingSpec, logit: float, explanation: Explanation | None, flags: tuple[str, ...]) -> Finding:
+def _finding(
+    spec: FindingSpec,
+    logit: float,
+    explanation: Explanation | None,
+    flags: tuple[str, ...],
+    anatomy: Anatomy | None,
+) -> Finding:
     chance = probability(spec, logit)
     positive = is_positive(spec, chance)
-    share = _share_in_region(explanation) if positive and explanation is not None else None
-    own = list(flags)
-    if spec.evidence_level == "insufficient":
-        own.append("insufficient_test_data")
-    if positive and explanation is not None and not speaks_for_it(explanation):
-        own.append("no_positive_evidence")
-    word, reasons = confidence(
-        spec,
-        probability=chance,
-        positive=positive,
-        explanation=explanation,
-        in_region_share=share,
-        flags=flags,
-    )
+    trust = from_probability(chance, spec.threshold, positive=positive)
+    weigh_evidence_level(trust, spec.evidence_level, spec.test_positives, over=chance >= spec.threshold)
+    weigh_uncertainty(trust, spec, chance)
+    if positive and spec.ppv is not None:
+        trust.reasons.append(f"of such calls in the test part {spec.ppv:.0%} were right")
+    if positive and not spec.is_localisable:
+        trust.reasons.append("a diffuse finding: its map is not a location")
+    if positive and explanation is not None:
+        weigh_map(trust, spec, explanation, _share_in_region(explanation), anatomy)
+    weigh_flags(trust, flags)
     return Finding(
         key=spec.key,
         display=spec.display,
@@ -108,18 +123,61 @@ def _finding(spec: FindingSpec, logit: float, explanation: Explanation | None, f
         probability=chance,
         threshold=spec.threshold,
         positive=positive,
-        confidence=word,
-        reasons=reasons,
-        flags=tuple(own),
+        confidence=trust.word,
+        reasons=tuple(trust.reasons),
+        flags=(*flags, *trust.flags),
         display_class=spec.display_class,
         is_localisable=spec.is_localisable,
+        map_status=spec.map_status,
+        alert=is_alert(critical=spec.critical, positive=positive, chance=chance),
         explanation=None if spec.display_class == "notify-only" else explanation,
     )
 
 
-def speaks_for_it(explanation: Explanation) -> bool:
-    """Whether any place of the image carries positive evidence."""
-    return float(explanation.map[explanation.peak_row_col]) > 0.0
+def _derived(
+    spec: DerivedSpec, got: Derived, explanation: Explanation | None, flags: tuple[str, ...], engine: EngineSpec
+) -> Finding:
+    over = got.probability >= spec.threshold
+    positive = over and spec.evidence_level != "insufficient"
+    trust = from_probability(got.probability, spec.threshold, positive=positive)
+    trust.reasons += ["derived by a stated rule, not trained", *got.reasons]
+    weigh_evidence_level(trust, spec.evidence_level, spec.test_positives, over=over)
+    weigh_flags(trust, flags)
+    base = None if spec.base is None else engine.finding(spec.base)
+    if positive and explanation is not None and base is not None:
+        trust.reasons.append(f"the map is that of {base.display.lower()}")
+    return Finding(
+        key=spec.key,
+        display=spec.display,
+        code=spec.code,
+        rank=spec.rank,
+        critical=spec.critical,
+        logit=log_odds(got.probability),
+        probability=got.probability,
+        threshold=spec.threshold,
+        positive=positive,
+        confidence=trust.word,
+        reasons=tuple(trust.reasons),
+        flags=(*flags, *trust.flags),
+        display_class="locate" if base is None else base.display_class,
+        is_localisable=False,
+        source="derived",
+        map_status="unmeasured" if base is None else base.map_status,
+        alert=is_alert(critical=spec.critical, positive=positive, chance=got.probability),
+        explanation=None if base is None or base.display_class == "notify-only" else explanation,
+    )
+
+
+def _importance(finding: Finding) -> tuple[int, int, float]:
+    """Alerts by criticality, then the other positives by probability, then the rest by probability."""
+    if finding.alert:
+        return 0, finding.rank, -finding.probability
+    return (1 if finding.positive else 2), 0, -finding.probability
+
+
+def is_alert(*, critical: bool, positive: bool, chance: float) -> bool:
+    """The alert budget: a critical call interrupts only where at most two in three such calls should be false."""
+    return critical and positive and chance >= ALERT
 
 
 def _share_in_region(explanation: Explanation) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from radiolucent.judge.impression import series_impression
 from radiolucent.judge.judge import engine_ref
-from radiolucent.records.engine import EngineSpec, FindingSpec
+from radiolucent.records.engine import DerivedSpec, EngineSpec, FindingSpec
 from radiolucent.records.result import ImageResult, SeriesFinding, SeriesResult, SliceScore
 
 KEY_SLICES = 3
@@ -42,7 +42,8 @@ def judge_series(
         Slices of the series that were not read.
     """
     ordered = tuple(sorted(slices, key=_place))
-    findings = sorted((_finding(f, ordered) for f in spec.findings), key=lambda p: (not p[0].positive, p[1]))
+    known: tuple[FindingSpec | DerivedSpec, ...] = (*spec.findings, *spec.derived)
+    findings = sorted((_finding(f, ordered) for f in known), key=lambda p: (not p[0].positive, p[1]))
     chosen = tuple(finding for finding, _ in findings)
     return SeriesResult(
         series_instance_uid=series_instance_uid,
@@ -55,7 +56,7 @@ def judge_series(
     )
 
 
-def _finding(spec: FindingSpec, slices: Sequence[SliceScore]) -> tuple[SeriesFinding, int]:
+def _finding(spec: FindingSpec | DerivedSpec, slices: Sequence[SliceScore]) -> tuple[SeriesFinding, int]:
     positive = [s for s in slices if spec.key in s.positives]
     ranked = sorted(positive, key=lambda s: -s.probabilities[spec.key])[:KEY_SLICES]
     finding = SeriesFinding(

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -14,10 +15,12 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from radiolucent.deliver.folder import whole_folder
-from radiolucent.deliver.image_folder import write_dicom, write_evidence, write_picture, write_text
+from radiolucent.deliver.image_folder import write_anatomy, write_dicom, write_evidence, write_picture, write_text
 from radiolucent.errors import SettingsError
+from radiolucent.explain.anatomy import crop_to_source, measure
 from radiolucent.explain.explain import explain
-from radiolucent.judge.judge import judge, positive_indices, refused
+from radiolucent.judge.guards import content_guards
+from radiolucent.judge.judge import judge, refused
 from radiolucent.pipeline.options import Options
 from radiolucent.pipeline.work import Inferred, Refused
 from radiolucent.records.engine import EngineSpec
@@ -50,9 +53,9 @@ class Stopwatch:
         self._started = perf_counter()
 
     def lap(self, step: str) -> None:
-        """Everything since the last lap belongs to ``step``."""
+        """Everything since the last lap belongs to ``step`` too."""
         now = perf_counter()
-        self.steps[step] = round((now - self._started) * 1000, 2)
+        self.steps[step] = round(self.steps.get(step, 0.0) + (now - self._started) * 1000, 2)
         self._started = now
 
     @property
@@ -72,20 +75,35 @@ def finish(item: Inferred, *, options: Options, now: datetime, software: str) ->
     prepared, frame = item.prepared, item.prepared.frame
     spec, facts = frame.opened.spec, prepared.facts
     watch = Stopwatch(prepare=round(prepared.prepare_ms, 2), infer=round(item.infer_ms, 2))
-    explanations = _explanations(item, options)
-    watch.lap("explain")
-    result = judge(
+    content = content_guards(item.inference, spec)
+    if content.refusals and options.guards == "refuse":
+        raise content.refusals[0]
+    said = partial(
+        judge,
         item.inference,
         spec,
         facts=facts,
-        explanations=explanations,
-        flags=frame.opened.flags,
+        measures=measure(item.inference, spec, facts=facts),
+        flags=(*frame.opened.flags, *content.flags),
         notes=prepared.notes,
     )
+    wanted = _wanted(said(explanations={}), spec, options)
+    watch.lap("judge")
+    explanations = _explanations(item, wanted)
+    watch.lap("explain")
+    result = said(explanations=explanations)
     watch.lap("judge")
     display = prepared.display8.astype(np.float32) / np.float32(255.0)
     header = None if frame.opened.instance is None else frame.opened.instance.dataset
-    page = _Page(label=frame.opened.file.label, result=result, display=display, header=header, spec=spec)
+    drawn = item.inference.anatomy
+    page = _Page(
+        label=frame.opened.file.label,
+        result=result,
+        display=display,
+        header=header,
+        spec=spec,
+        anatomy=None if drawn is None else crop_to_source(drawn, prepared.input.geometry),
+    )
     document = _write(page, frame.folder, options=options, now=now, software=software, watch=watch)
     return Finished(
         label=frame.opened.file.label,
@@ -106,24 +124,34 @@ def finish_refused(item: Refused, *, options: Options, now: datetime, software: 
     return Finished(label=item.label, folder=item.folder, result=result, document=document, milliseconds=watch.total)
 
 
-def _explanations(item: Inferred, options: Options) -> dict[str, Explanation]:
+def _wanted(first: ImageResult, spec: EngineSpec, options: Options) -> dict[str, int]:
+    """Finding key to the index of the trained finding whose map explains it."""
     if options.maps == "none":
         return {}
-    frame = item.prepared.frame
-    spec = frame.opened.spec
-    wanted = range(len(spec.findings)) if options.maps == "all" else positive_indices(item.inference, spec)
+    index = {f.key: k for k, f in enumerate(spec.findings)}
+    base = {d.key: d.base for d in spec.derived}
     return {
-        spec.findings[k].key: explain(
+        f.key: index[key]
+        for f in first.findings
+        if (f.positive or options.maps == "all") and f.display_class != "notify-only"
+        if (key := base.get(f.key, f.key)) is not None
+    }
+
+
+def _explanations(item: Inferred, wanted: Mapping[str, int]) -> dict[str, Explanation]:
+    prepared = item.prepared
+    made = {
+        k: explain(
             item.inference,
             k,
-            spec=spec.findings[k],
-            geometry=item.prepared.input.geometry,
-            facts=item.prepared.facts,
-            zones=spec.zones,
+            engine=prepared.frame.opened.spec,
+            geometry=prepared.input.geometry,
+            facts=prepared.facts,
+            display8=prepared.display8,
         )
-        for k in wanted
-        if spec.findings[k].display_class != "notify-only"
+        for k in sorted(set(wanted.values()))
     }
+    return {key: made[k] for key, k in wanted.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,9 +162,16 @@ class _Page:
     header: Dataset | None
     spec: EngineSpec | None
 
+    anatomy: NDArray[np.float32] | None = None
+
     @property
     def explained(self) -> tuple[Finding, ...]:
         return tuple(f for f in self.result.findings if f.explanation is not None)
+
+    @property
+    def drawn(self) -> ImageResult:
+        """The result without maps that may not be drawn: what pictures, pages and objects show."""
+        return replace(self.result, findings=tuple(replace(f, explanation=f.shown) for f in self.result.findings))
 
 
 def _write(
@@ -166,6 +201,8 @@ def _fill(
     evidence_paths = {f.key: write_evidence(scratch, f.key, f.explanation.map) for f in page.explained if f.explanation}
     overlay_paths = {key: write_picture(scratch, f"overlay/{key}.png", o.pixels) for key, o in overlays.items()}
     watch.lap("write_maps")
+    regions = () if page.spec is None or page.spec.anatomy is None else page.spec.anatomy.regions
+    anatomy = None if page.anatomy is None else write_anatomy(scratch, page.anatomy)
     objects = _objects(page, scratch, overlays, options=options, now=now, software=software)
     watch.lap("dicom")
     document = to_json(
@@ -174,6 +211,7 @@ def _fill(
         objects=objects,
         evidence_paths=evidence_paths,
         overlay_paths=overlay_paths,
+        anatomy=None if anatomy is None else (anatomy, regions),
     )
     write_text(scratch, "result.json", dumps(document))
     write_text(scratch, "report.html", _html(page, options))
@@ -196,7 +234,7 @@ def _overlays(page: _Page, options: Options, *, max_side: int | None = None) -> 
             colour_map=options.colour_map,
             max_side=max_side,
         )
-        for f in page.explained
+        for f in page.drawn.findings
         if f.explanation is not None
     }
 
@@ -212,7 +250,7 @@ def _html(page: _Page, options: Options) -> str:
             else render_plain(page.display, like=like, max_side=PAGE_SIDE).pixels
         )
     pictures = {key: data_uri(overlay.pixels) for key, overlay in overlays.items()}
-    return render_html(page.result, label=page.label, overlays=pictures, plain=plain, spec=page.spec)
+    return render_html(page.drawn, label=page.label, overlays=pictures, plain=plain, spec=page.spec)
 
 
 def _objects(
@@ -228,7 +266,7 @@ def _objects(
         return []
     built = build_objects(
         page.header,
-        page.result,
+        page.drawn,
         {key: overlay.pixels for key, overlay in overlays.items()},
         now=now,
         options=DicomOptions(fractional_segmentation=options.fractional_seg, software_version=software),

@@ -152,9 +152,15 @@ class Inference:
         ``[D]``.
     anatomy
         ``[R, h', w']`` region probabilities in [0, 1], or ``None`` where not trained.
+    novelty
+        Squared Mahalanobis distance of the embedding from the training set, or ``None``.
+    guards
+        ``[G]`` probabilities in the order of `EngineSpec.content_guards`, empty where there are none.
     """
 
     logits: NDArray[np.float32]
     evidence: NDArray[np.float32]
     embedding: NDArray[np.float32]
     anatomy: NDArray[np.float32] | None = None
+    novelty: float | None = None
+    guards: tuple[float, ...] = ()

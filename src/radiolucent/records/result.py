@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from radiolucent.records.engine import Code, DisplayClass
+from radiolucent.records.engine import Code, DisplayClass, MapStatus
 from radiolucent.records.image import ImageFacts
 
 Confidence = Literal["high", "moderate", "low"]
@@ -38,6 +38,10 @@ class Explanation:
         Place of the peak in words; left and right are the patient's.
     in_expected_region
         Share of positive evidence inside the expected anatomy, or ``None`` where the engine has no anatomy.
+    region_shares
+        Share of positive evidence inside each region the engine draws; regions may overlap.
+    marker_under_peak
+        Whether a letter, marker or piece of metal seems to lie under the peak.
     completeness_error
         ``abs(sum(evidence) + bias - logit)``.
     """
@@ -50,14 +54,19 @@ class Explanation:
     zone: str
     in_expected_region: float | None
     completeness_error: float
+    region_shares: dict[str, float] = field(default_factory=dict)
+    marker_under_peak: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One finding of one image, judged.
 
-    ``rank`` is the place in the result, 1 first: positive before negative, positives by criticality, negatives by
+    ``rank`` is the place in the result, 1 first: alerts by criticality, then other positives, then negatives, both by
     probability.
+    ``source`` says whether the network was trained for it or a stated rule derives it; a derived finding carries the
+    map of the trained one it rests on. ``map_status`` is the engine's word on such maps: one that is ``not_validated``
+    is kept as data and shown in no picture. ``alert`` marks a critical positive that is likely enough to interrupt for.
     ``explanation`` is there only for a positive finding (or when all maps were asked for), and never for a finding
     whose ``display_class`` is ``notify-only``.
     """
@@ -76,7 +85,15 @@ class Finding:
     flags: tuple[str, ...]
     display_class: DisplayClass
     is_localisable: bool
+    source: Literal["trained", "derived"] = "trained"
+    map_status: MapStatus = "unmeasured"
+    alert: bool = False
     explanation: Explanation | None = None
+
+    @property
+    def shown(self) -> Explanation | None:
+        """The explanation, where its map may be drawn."""
+        return None if self.map_status == "not_validated" else self.explanation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +120,7 @@ class Reason:
 class ImageResult:
     """Everything said about one image (or one frame).
 
-    ``findings`` holds every finding the engine knows, sorted by rank of importance: positive before negative, then
-    critical rank. ``primary`` is the key of the most critical positive finding.
+    ``findings`` holds every finding the engine knows, sorted by rank. ``primary`` is the key of the first positive one.
     """
 
     status: Literal["processed", "refused"]

@@ -38,6 +38,7 @@ def to_json(
     objects: Sequence[str] = (),
     evidence_paths: Mapping[str, str] | None = None,
     overlay_paths: Mapping[str, str] | None = None,
+    anatomy: tuple[str, Sequence[str]] | None = None,
 ) -> dict[str, Json]:
     """The result file of one image.
 
@@ -49,6 +50,8 @@ def to_json(
         Paths of the DICOM objects written, relative to the result file.
     evidence_paths, overlay_paths
         By finding key: path of the written map and overlay, relative to the result file.
+    anatomy
+        Path of the written regions, relative to the result file, and their names.
 
     Raises
     ------
@@ -67,6 +70,7 @@ def to_json(
         "findings": [_finding(f, map_=maps.get(f.key), overlay=overlays.get(f.key)) for f in result.findings],
         "primary": result.primary,
         "impression": result.impression,
+        "anatomy": None if anatomy is None else {"map": anatomy[0], "regions": [*anatomy[1]]},
         "notes": [*result.notes],
         "timing_ms": {step: _finite(ms, "timing_ms") for step, ms in timing_ms.items()},
         "objects": [*objects],
@@ -208,6 +212,9 @@ def _finding(finding: Finding, *, map_: str | None, overlay: str | None) -> dict
         "flags": [*finding.flags],
         "display_class": finding.display_class,
         "is_localisable": bool(finding.is_localisable),
+        "source": finding.source,
+        "map_status": finding.map_status,
+        "alert": bool(finding.alert),
         "explanation": None if explanation is None else _explanation(explanation, map_=map_, overlay=overlay),
     }
 
@@ -222,6 +229,7 @@ def _explanation(explanation: Explanation, *, map_: str | None, overlay: str | N
         "peak_row_col": [row, column],
         "region_box": [int(v) for v in explanation.region_box],
         "zone": explanation.zone,
+        "region_shares": {name: _finite(share, "region_shares") for name, share in explanation.region_shares.items()},
         "in_expected_region": _optional(explanation.in_expected_region, "in_expected_region"),
         "completeness_error": _finite(explanation.completeness_error, "completeness_error"),
     }

@@ -8,18 +8,21 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from training.measure import (
+from radiolucent.cohort.measure import (
+    ConformalSets,
     auc,
     balanced_threshold,
     bootstrap,
     calibration_error,
+    conformal_sets,
     iou,
     platt,
+    ppv_at,
     rate,
+    sensitive_threshold,
     sigmoid,
+    spearman,
 )
-
-pytestmark = pytest.mark.training
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -144,3 +147,65 @@ def test_calibration_error_by_hand() -> None:
 def test_rate_of_none_is_not_a_number() -> None:
     assert math.isnan(rate(np.array([], dtype=bool)))
     assert rate(np.array([True, False, True, True])) == 0.75
+
+
+def test_bootstrap_leaves_out_resamples_without_a_value() -> None:
+    """One of two groups has no positive: half the resamples are whole, the rest are left out or one-sided."""
+    groups, values = np.array(["a", "b"]), np.array([1.0, np.nan])
+    interval = bootstrap(groups, lambda i: float(np.nansum(values[i])) if not np.isnan(values[i]).all() else math.nan)
+    assert interval.value == 1.0
+    assert 1.0 <= interval.low <= interval.high <= 2.0
+
+
+def test_sensitive_threshold_finds_the_wanted_share_and_no_lower_one_would_do() -> None:
+    probabilities = np.concatenate([np.linspace(0.5, 0.99, 40), np.linspace(0.01, 0.6, 40)])
+    labels = np.repeat([1.0, 0.0], 40)
+    threshold = sensitive_threshold(probabilities, labels)
+    assert threshold is not None
+    assert (probabilities[:40] >= threshold).mean() == 38 / 40
+    assert sensitive_threshold(np.array([0.1, 0.9]), np.array([0.0, 1.0])) is None
+
+
+def test_conformal_sets_by_hand() -> None:
+    """19 of each: the bound is the 2nd most unlikely one (0.1 * 20)."""
+    positives, negatives = np.linspace(0.1, 1.0, 19), np.linspace(0.0, 0.9, 19)
+    sets = conformal_sets(np.concatenate([positives, negatives]), np.repeat([1.0, 0.0], 19))
+    assert sets is not None
+    assert sets.positive_from == pytest.approx(positives[1])
+    assert sets.negative_to == pytest.approx(negatives[-2])
+    assert sets.band == (sets.positive_from, sets.negative_to)
+    inside = np.array([sets.positive_from, 0.5, 0.0, 1.0])
+    assert sets.uncertain(inside).tolist() == [True, True, False, False]
+    assert sets.covers(inside, np.array([1.0, 0.0, 1.0, 1.0])).tolist() == [True, True, False, True]
+
+
+def test_conformal_sets_without_overlap_have_no_band_and_few_groups_give_none() -> None:
+    assert ConformalSets(0.7, 0.2).band is None
+    few = np.concatenate([np.linspace(0.5, 1, 9), np.linspace(0, 0.5, 30)])
+    assert conformal_sets(few, np.repeat([1.0, 0.0], [9, 30])) is None
+    one_patient = np.array(["a"] * 30 + [str(i) for i in range(30)])
+    assert conformal_sets(np.linspace(0, 1, 60), np.repeat([1.0, 0.0], 30), one_patient) is None
+
+
+def test_conformal_sets_cover_what_they_promise() -> None:
+    rng = np.random.default_rng(3)
+    covered = []
+    for _ in range(60):
+        labels = rng.integers(0, 2, 400).astype(float)
+        chance = sigmoid(rng.normal(2 * labels - 1, 1.5))
+        sets = conformal_sets(chance[:200], labels[:200])
+        assert sets is not None
+        covered.append(sets.covers(chance[200:], labels[200:]).mean())
+    assert 0.89 < np.mean(covered) < 0.93
+
+
+def test_ppv_at_a_prevalence_by_hand() -> None:
+    assert ppv_at(0.9, 0.9, 0.5) == pytest.approx(0.9)
+    assert ppv_at(0.9, 0.9, 0.1) == pytest.approx(0.09 / 0.18)
+    assert math.isnan(ppv_at(0.0, 1.0, 0.1))
+
+
+def test_spearman_of_a_constant_map_is_not_a_number() -> None:
+    ramp = np.arange(9, dtype=np.float32).reshape(3, 3)
+    assert spearman(ramp, -ramp) == pytest.approx(-1.0)
+    assert math.isnan(spearman(ramp, np.ones((3, 3), np.float32)))

@@ -1,10 +1,12 @@
-"""The trained network as one ONNX graph with small weights."""
+"""A network as one ONNX graph with small weights."""
 
 from __future__ import annotations
 
 import itertools
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnx
@@ -13,17 +15,21 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from training.model import EvidenceNet
-
 HALF_FROM = 256
+Network = TypeVar("Network", bound=nn.Module)
 
 
-def fold_batch_norms(module: nn.Module) -> None:
-    """Fold every batch normalisation into the convolution before it (eval mode), in place.
+def fold_batch_norms(module: nn.Module, image: torch.Tensor | None = None) -> None:
+    """Fold batch normalisations into the convolutions before them (eval mode), in place.
 
-    timm's ``BatchNormAct2d`` keeps its activation, which stays behind in its place.
+    A pair is folded only where the norm stands right behind the convolution in one parent. With ``image [N,C,H,W]``
+    one forward pass also watches the tensors: the norm must have been fed by that convolution alone, and each must
+    have run once. Networks that normalise before they convolve (DenseNet) keep those norms as they are. timm's
+    ``BatchNormAct2d`` keeps its activation, which stays behind in its place.
     """
     pairs = _conv_then_norm(module)
+    if image is not None:
+        pairs = _seen_in_a_row(module, pairs, image)
     for parent, conv_name, norm_name in pairs:
         norm = getattr(parent, norm_name)
         setattr(parent, conv_name, fuse_conv_bn_eval(getattr(parent, conv_name), norm))
@@ -31,15 +37,46 @@ def fold_batch_norms(module: nn.Module) -> None:
         setattr(parent, norm_name, nn.Sequential(*rest))
 
 
-def _conv_then_norm(module: nn.Module) -> list[tuple[nn.Module, str, str]]:
+Pair = tuple[nn.Module, str, str]
+
+
+def _conv_then_norm(module: nn.Module) -> list[Pair]:
     pairs = []
     for parent in module.modules():
         names = [n for n, _ in parent.named_children()]
         for first, second in itertools.pairwise(names):
             conv, norm = getattr(parent, first), getattr(parent, second)
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            if type(conv) is not nn.Conv2d or not isinstance(norm, nn.BatchNorm2d):
+                continue
+            if norm.running_mean is not None and norm.num_features == conv.out_channels:
                 pairs.append((parent, first, second))
     return pairs
+
+
+def _seen_in_a_row(module: nn.Module, pairs: list[Pair], image: torch.Tensor) -> list[Pair]:
+    """Pairs whose norm was fed the very tensor that its convolution gave, each having run once."""
+    fed: dict[nn.Module, list[torch.Tensor]] = {}
+    given: dict[nn.Module, list[torch.Tensor]] = {}
+
+    def watch(part: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        fed.setdefault(part, []).append(inputs[0])
+        given.setdefault(part, []).append(output)
+
+    parts = {getattr(parent, name) for parent, *names in pairs for name in names}
+    hooks = [part.register_forward_hook(watch) for part in parts]
+    try:
+        with torch.inference_mode():
+            module(image)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    kept = []
+    for parent, first, second in pairs:
+        conv, norm = getattr(parent, first), getattr(parent, second)
+        once = len(given.get(conv, ())) == 1 and len(fed.get(norm, ())) == 1
+        if once and given[conv][0] is fed[norm][0]:
+            kept.append((parent, first, second))
+    return kept
 
 
 def round_to_half(module: nn.Module) -> None:
@@ -50,7 +87,7 @@ def round_to_half(module: nn.Module) -> None:
                 parameter.copy_(parameter.half().float())
 
 
-def finish(network: EvidenceNet) -> EvidenceNet:
+def finish(network: Network) -> Network:
     """The network as it ships: eval mode, folded, rounded."""
     network = network.eval().to(memory_format=torch.contiguous_format)
     fold_batch_norms(network)
@@ -58,10 +95,29 @@ def finish(network: EvidenceNet) -> EvidenceNet:
     return network
 
 
-def write_onnx(network: EvidenceNet, path: Path, *, channels: int, size: int) -> None:
-    """Export ``image [N,C,S,S]`` to ``logits``, ``evidence``, ``embedding``; half-precision storage where exact.
+class Reordered(nn.Module):
+    """The same network with its outputs picked and put in order: ``order`` are places in what it returns."""
+
+    def __init__(self, network: nn.Module, order: Sequence[int]) -> None:
+        super().__init__()
+        self.network, self.order = network, tuple(order)
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The picked outputs, shapes as the network gives them."""
+        outputs = self.network(image)
+        return tuple(outputs[place] for place in self.order)
+
+
+def write_onnx(network: nn.Module, path: Path, *, channels: int, size: int, outputs: Sequence[str]) -> None:
+    """Export ``image [N,C,S,S]`` (N from 1 to 1024) to a graph; half-precision storage where exact.
 
     Weights that half precision holds exactly are stored so, behind a Cast that ONNX Runtime folds at load.
+
+    Parameters
+    ----------
+    outputs
+        Names in the order in which the network returns them. A package wants ``logits``, ``evidence``, ``embedding``
+        first: `Reordered` brings them into that order.
     """
     image = torch.zeros(2, channels, size, size)
     batch = torch.export.Dim("batch", min=1, max=1024)
@@ -71,7 +127,7 @@ def write_onnx(network: EvidenceNet, path: Path, *, channels: int, size: int) ->
             network,
             (image,),
             input_names=["image"],
-            output_names=["logits", "evidence", "embedding"],
+            output_names=list(outputs),
             dynamic_shapes=({0: batch},),
             opset_version=18,
             dynamo=True,

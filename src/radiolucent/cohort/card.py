@@ -1,0 +1,368 @@
+"""The model card, written from a manifest and the figures of an evaluation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from radiolucent.cohort.evaluate import Evaluation, FindingFigures
+from radiolucent.cohort.figures import Scores
+from radiolucent.cohort.measure import Interval
+from radiolucent.cohort.trust import WORDS, TrustFigures
+
+LEVELS = {
+    "adequate": "30 or more positive patients in the test part",
+    "limited": "10 to 29",
+    "insufficient": "fewer than 10, or an AUC whose interval reaches 0.5: scored but never called positive",
+}
+STATUS = {"validated": "validated", "not_validated": "not validated: not shown", "unmeasured": "not measured"}
+Names = Mapping[str, str]
+
+
+def _number(value: float) -> str:
+    return "not measured" if math.isnan(value) else f"{value:.2f}"
+
+
+def _short(interval: Interval) -> str:
+    return "not measured" if math.isnan(interval.value) else interval.text()
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def _performance(rows: Sequence[tuple[str, Scores]], names: Names) -> str:
+    header = [
+        "Finding",
+        "Positive / n (positive patients)",
+        "AUC",
+        "Sensitivity",
+        "Specificity",
+        "PPV in this test part",
+        "Threshold",
+        "Calibration error",
+        "AUC of brightness alone",
+        "Evidence level",
+    ]
+    body = []
+    for key, s in rows:
+        point = s.points[0]
+        body.append(
+            [
+                names[key],
+                f"{s.positives} / {s.images} ({s.positive_groups})",
+                s.auc.text(),
+                point.sensitivity.text(),
+                point.specificity.text(),
+                point.ppv.text(),
+                f"{point.threshold:.3f}",
+                s.calibration_error.text(),
+                _number(s.brightness_auc),
+                s.evidence_level,
+            ]
+        )
+    return _table(header, body)
+
+
+def _points(rows: Sequence[tuple[str, Scores]], names: Names) -> str:
+    header = ["Finding", "Operating point", "Threshold", "Sensitivity", "Specificity", "PPV", "PPV at prevalence"]
+    body = [
+        [
+            names[key],
+            p.name.replace("_", " "),
+            f"{p.threshold:.3f}",
+            p.sensitivity.text(),
+            p.specificity.text(),
+            p.ppv.text(),
+            f"{_short(p.ppv_stated)} at {s.stated_prevalence:.3f}",
+        ]
+        for key, s in rows
+        for p in s.points
+        if s.positives
+    ]
+    return _table(header, body) if body else "Nothing to measure."
+
+
+def _uncertain(rows: Sequence[FindingFigures], names: Names) -> str:
+    known = [(r.key, r.choice.sets, r.scores.conformal) for r in rows if r.scores.conformal is not None]
+    if not known:
+        return "Too few validation patients for conformal sets."
+    body = []
+    for key, sets, c in known:
+        band = None if sets is None else sets.band
+        body.append(
+            [
+                names[key],
+                "none" if band is None else f"{band[0]:.3f} to {band[1]:.3f}",
+                _short(c.coverage_positive),
+                _short(c.coverage_negative),
+                _short(c.uncertain),
+            ]
+        )
+    header = ["Finding", "Band", "Positives covered", "Negatives covered", "Share of images inside the band"]
+    return _table(header, body)
+
+
+def _trust(rows: Sequence[FindingFigures], whole: TrustFigures, names: Names) -> str:
+    entries = [("All findings", whole)] + [(names[r.key], r.trust) for r in rows]
+    body = [
+        [
+            name,
+            *(f"{t.calls[word]}: {_short(t.ppv[word])}" if t.calls[word] else "0" for word in WORDS),
+            _short(t.high_minus_moderate),
+            _short(t.moderate_minus_low),
+            f"{_short(t.warned_false)} of {t.false_calls}" if t.false_calls else "no false call",
+            _short(t.warned_true),
+        ]
+        for name, t in entries
+        if any(t.calls.values())
+    ]
+    header = [
+        "Finding",
+        *(f"Calls and PPV, {word}" for word in WORDS),
+        "High minus moderate",
+        "Moderate minus low",
+        "False calls with a flag or the word low",
+        "Right calls with one",
+    ]
+    return _table(header, body) if body else "Nothing was called positive."
+
+
+def _maps(rows: Sequence[FindingFigures], names: Names) -> str:
+    known = [r for r in rows if r.places.places]
+    if not known:
+        return "There are no boxes or masks for this engine's test images: where its maps point was **not measured**."
+    body = [
+        [
+            names[r.key],
+            f"{r.places.places} ({r.places.groups})",
+            r.places.hit_rate.text(),
+            _short(r.places.prior_hit_rate),
+            _short(r.places.centre_hit_rate),
+            r.places.gain.text(),
+            r.places.mean_iou.text(),
+            f"{r.choice.region_fraction:.1f}",
+            r.places.evidence_inside.text(),
+            _short(r.places.evidence_expected),
+            _short(r.places.peaks_expected),
+            STATUS[r.places.map_status],
+        ]
+        for r in known
+    ]
+    header = [
+        "Finding",
+        "Places (patients)",
+        "Hit rate (peak inside)",
+        "Hit rate of the position prior",
+        "Hit rate of the image centre",
+        "Gain over the better of both",
+        "Mean IoU of the region",
+        "Region at this share of the peak",
+        "Positive evidence inside the truth",
+        "Positive evidence inside the expected region",
+        "Peaks inside the expected region",
+        "Map",
+    ]
+    return _table(header, body)
+
+
+def _anatomy(rows: Sequence[FindingFigures], names: Names) -> str:
+    body = [
+        [
+            names[r.key],
+            f"{r.anatomy.images} ({r.anatomy.groups})",
+            _short(r.anatomy.evidence_expected),
+            _short(r.anatomy.peaks_expected),
+        ]
+        for r in rows
+        if r.anatomy.images
+    ]
+    if not body:
+        return "Agreement with anatomy was not measured: this engine draws no expected region."
+    header = ["Finding", "Positives (patients)", "Positive evidence in the expected region", "Peaks inside it"]
+    return "On all positive test images in which the expected region was drawn:\n\n" + _table(header, body)
+
+
+def _faithful(evaluation: Evaluation) -> str:
+    found = evaluation.faithfulness
+    if found is None:
+        return "Not measured."
+    rows = [
+        ["Deletion: area over random order", _short(found.deletion_gain["random"]), "above 0"],
+        ["Deletion: area over centre outwards", _short(found.deletion_gain["centre"]), "above 0"],
+        ["Insertion: gain over random order", _short(found.insertion_gain["random"]), "above 0"],
+        ["Insertion: gain over centre outwards", _short(found.insertion_gain["centre"]), "above 0"],
+        ["Map under noise (sd 0.02): rank correlation", _short(found.noise_correlation), "near 1"],
+        ["Probability under noise: mean change", _short(found.noise_change), "near 0"],
+        ["Map under shifts of 2 %: rank correlation", _short(found.shift_correlation), "near 1"],
+        ["Probability under shifts: mean change", _short(found.shift_change), "near 0"],
+    ]
+    for row in evaluation.randomisation:
+        what = row.what.replace("_", " ")
+        words = f"{_short(row.correlation)}; size {_short(row.magnitude)}; sum misses by {row.completeness_error:.1e}"
+        rows.append([f"Random weights ({what}): rank correlation", words, "near 0"])
+    return f"On {found.probes} true positives of {found.groups} patients:\n\n" + _table(
+        ["What", "Measured", "Wanted"], rows
+    )
+
+
+def _subgroups(rows: Sequence[FindingFigures], names: Names) -> str:
+    first, parts = rows[0], []
+    for by in dict.fromkeys(s.by for s in first.slices):
+        body = [
+            [s.value, f"{s.positives} / {s.positives + s.negatives}", s.auc.text()] for s in first.slices if s.by == by
+        ]
+        parts.append(_table([f"{names[first.key]} by {by}", "Positive / n", "AUC"], body))
+    return "\n\n".join(parts) or "Nothing to compare."
+
+
+def _guards(manifest: Mapping[str, Any]) -> str:
+    """Guards on content and the limit of novelty, as the export measured them on pictures kept aside."""
+    rows = []
+    for guard in manifest.get("guards", ()):
+        figures = guard.get("metrics")
+        caught = "not measured" if figures is None else f"{figures['caught']:.2f} of {figures['caught_of']}"
+        stopped = (
+            "not measured" if figures is None else f"{figures['false_alarms']:.3f} of {figures['false_alarms_of']}"
+        )
+        rows.append([guard["name"], guard["action"], f"{guard['threshold']:.3f}", caught, stopped])
+    if not rows:
+        return "This engine has no guard on content."
+    header = ["What is stopped", "How", "Threshold", "Caught, of its kind kept aside", "Validation images stopped"]
+    return _table(header, rows)
+
+
+def _rules(manifest: Mapping[str, Any]) -> str:
+    """Derived findings with the figures their rules use."""
+    rows = [
+        [
+            rule["display"],
+            rule["rule"],
+            f"{rule['calibration']['slope']:.3g}, {rule['calibration']['intercept']:.3g}",
+            f"{rule['threshold']:.3f}",
+            str(rule.get("learnt_from", "-")),
+            rule["evidence_level"],
+        ]
+        for rule in manifest.get("derived", ())
+    ]
+    if not rows:
+        return "None."
+    header = [
+        "Finding",
+        "Rule (judge/derived.py)",
+        "Slope, intercept",
+        "Threshold",
+        "Training images",
+        "Evidence level",
+    ]
+    return _table(header, rows)
+
+
+def _listed(manifest: Mapping[str, Any], name: str, otherwise: str) -> str:
+    lines = manifest.get("card", {}).get(name, []) or [otherwise]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _sizes(manifest: Mapping[str, Any], evaluation: Evaluation) -> str:
+    train = manifest.get("training", {}).get("parts", {}).get("train")
+    parts = {} if train is None else {"train": (train["images"], train["groups"])}
+    parts |= evaluation.parts
+    return ", ".join(f"{name} {images} images of {groups} groups" for name, (images, groups) in parts.items())
+
+
+def render(manifest: Mapping[str, Any], evaluation: Evaluation) -> str:
+    """The card as Markdown.
+
+    Parameters
+    ----------
+    manifest
+        The raw ``engine.toml``; its ``[card]`` table holds ``data_notes`` and ``limits``.
+    """
+    names = {t["key"]: t["display"] for t in (*manifest["findings"], *manifest.get("derived", ()))}
+    population, source = manifest["population"], manifest["input"]
+    training = manifest.get("training", {})
+    ages = f"{population['min_age_years']:g} years and up" if "min_age_years" in population else "any, stated or not"
+    rows = evaluation.findings
+    scored = [*((r.key, r.scores) for r in rows), *((d.key, d.scores) for d in evaluation.derived)]
+    levels = "\n".join(f"- *{name}*: {text}." for name, text in LEVELS.items())
+    return f"""# {manifest["title"]} ({manifest["id"]} {manifest["version"]})
+
+Research software, not a medical device. {population["intended_use"]}
+
+Modalities {", ".join(population["modalities"])}; views {", ".join(population.get("views", ())) or "any"}; ages: {ages}.
+Graph SHA-256 `{evaluation.sha256}`.
+
+## What it is
+
+Backbone: {training.get("backbone", "not stated")}; global average pooling, one linear layer; input
+{len(source["channels"])} x {source["rows"]} x {source["columns"]}. {manifest["method"]}.
+`sum(evidence) + bias = logit`; the largest error on the test part is {evaluation.completeness_error:.1e}. A map is
+evidence about the model, not proof about the patient.
+
+## Data
+
+{_listed(manifest, "data_notes", training.get("summary", "Not stated in this package."))}
+
+Split by patient or group, never by image: {_sizes(manifest, evaluation)}.
+Threshold and calibration were chosen on validation; everything below was measured on test, through the graph and the
+preparation that run on any image. A threshold of 0.500 means that fewer than five positive patients were there to
+choose by, so the finding is called only when it is more likely than not. Intervals are 95 % bootstrap intervals over
+groups, {evaluation.resamples:,} resamples.
+
+## How well it reads
+
+{_performance(scored, names)}
+
+Evidence levels:
+{levels}
+
+## Operating points
+
+{_points(scored, names)}
+
+## Where both answers remain possible
+
+Class-conditional conformal sets at 10 %, chosen on validation. Inside the band the score decides nothing.
+
+{_uncertain(rows, names)}
+
+## How far its words hold
+
+{_trust(rows, evaluation.trust, names)}
+
+## Where it looks
+
+{_maps(rows, names)}
+
+{_anatomy(rows, names)}
+
+A map is *validated* when places of ten or more patients are known and its peak hits them more often than the better of
+the position prior and the image centre (95 % interval above 0).
+
+## Whether its maps say what it uses
+
+{_faithful(evaluation)}
+
+## What it refuses or flags
+
+{_guards(manifest)}
+
+## Findings by rule
+
+{_rules(manifest)}
+
+## In which part of the data
+
+{_subgroups(rows, names)}
+
+## Limits
+
+{_listed(manifest, "limits", "Not stated in this package.")}
+
+## How this card was made
+
+`radiolucent engines evaluate {manifest["id"]} --truth TRUTH.csv --write`; truth table SHA-256
+`{evaluation.truth_sha256}`. What each figure means: docs/evaluate.md.
+"""

@@ -1,0 +1,216 @@
+"""Read the cases of a truth table as the pipeline would: decode, prepare, infer, explain, judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radiolucent.cohort.truth import Case
+from radiolucent.engines.checks import Engine
+from radiolucent.errors import InputRefused, SettingsError
+from radiolucent.explain.anatomy import expected_region, measure
+from radiolucent.explain.explain import explain
+from radiolucent.infer.run import run
+from radiolucent.ingest.content import inspect, stem_of
+from radiolucent.ingest.limits import Limits
+from radiolucent.judge.guards import content_guards, population_guards, silent_facts
+from radiolucent.judge.judge import judge
+from radiolucent.prepare.decode import decode
+from radiolucent.prepare.facts import facts
+from radiolucent.prepare.header import read_header
+from radiolucent.prepare.model_input import model_input
+from radiolucent.prepare.picture import decode_picture
+from radiolucent.records.engine import EngineSpec
+from radiolucent.records.geometry import Geometry
+from radiolucent.records.image import DecodedFrame, ImageFacts, Inference, ModelInput, SourceFile
+from radiolucent.records.result import Explanation, Finding
+
+BATCH = 16
+SHAPE_SLACK = 0.02
+"""How far the aspect of a second channel's picture may differ; its size may be another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One case after the forward pass; its pixels are not kept.
+
+    Parameters
+    ----------
+    brightness
+        Mean and standard deviation of the model's input: the features of the brightness baseline.
+    flags
+        Population flags of a DICOM header, and flags of content guards. A picture's header says nothing, so the
+        table vouches for its population.
+    refused
+        Whether a content guard would have refused the image at run time.
+    """
+
+    case: Case
+    facts: ImageFacts
+    geometry: Geometry
+    inference: Inference
+    brightness: tuple[float, float]
+    flags: tuple[str, ...]
+    refused: bool
+
+
+def decoded(case: Case, path: Path, spec: EngineSpec) -> DecodedFrame:
+    """The first frame of a file of a case.
+
+    Raises
+    ------
+    SettingsError
+        ``truth_image``, with the row and the code of the refusal.
+    """
+    offered = inspect(path, path.name, Limits())
+    if not isinstance(offered, SourceFile):
+        raise _unreadable(case, "not_dicom" if offered is None else offered.code)
+    try:
+        if offered.kind == "picture":
+            return decode_picture(
+                offered, stem=stem_of(offered.label), patient_left_at="right" if spec.zones == "chest" else None
+            )
+        instance = read_header(path)
+        said = facts(instance.dataset, stem=stem_of(offered.label), sha256=offered.sha256, frame_number=1)
+        return decode(instance, facts=said)
+    except InputRefused as error:
+        raise _unreadable(case, error.code) from error
+
+
+def _unreadable(case: Case, code: str) -> SettingsError:
+    return SettingsError(
+        "truth_image",
+        found=f"an image that is refused ({code}) in row {case.row}",
+        expected="an image that the engine can read",
+        action="Mend the image or take the row out; see docs/errors.md for the code.",
+    )
+
+
+def prepared(case: Case, spec: EngineSpec) -> tuple[DecodedFrame, ModelInput]:
+    """A case's frame and the engine's input, by the code that runs on any image; two pictures fill two channels."""
+    frame = decoded(case, case.image, spec)
+    made = model_input(frame, spec.input)
+    if case.second is not None:
+        other = decoded(case, case.second, spec)
+        (rows, columns), (others, across) = frame.display.shape, other.display.shape
+        if abs(rows * across - others * columns) > SHAPE_SLACK * rows * across:
+            raise _unreadable(case, "image2 of another shape")
+        made.array[1] = model_input(other, replace(spec.input, channels=spec.input.channels[1:])).array[0]
+    return frame, made
+
+
+def read(
+    cases: Sequence[Case], engine: Engine, *, progress: Callable[[int], None] = lambda _: None, batch: int = BATCH
+) -> list[Reading]:
+    """Run every case through the graph.
+
+    About 0.1 to 0.5 MB stay in memory per case (evidence and anatomy).
+
+    Raises
+    ------
+    SettingsError
+        ``truth_image``.
+    """
+    done: list[Reading] = []
+    for start in range(0, len(cases), batch):
+        some = [(case, *prepared(case, engine.spec)) for case in cases[start : start + batch]]
+        inferences = run(engine, [made for _, _, made in some])
+        for (case, frame, made), inference in zip(some, inferences, strict=True):
+            content = content_guards(inference, engine.spec)
+            done.append(
+                Reading(
+                    case=case,
+                    facts=frame.facts,
+                    geometry=made.geometry,
+                    inference=inference,
+                    brightness=(float(made.array.mean()), float(made.array.std())),
+                    flags=(*_population(frame.facts, engine.spec), *content.flags),
+                    refused=bool(content.refusals),
+                )
+            )
+        progress(len(some))
+    return done
+
+
+def _population(said: ImageFacts, spec: EngineSpec) -> tuple[str, ...]:
+    if said.sop_instance_uid is None:
+        return ()
+    return (*(guard.code for guard in population_guards(said, spec)), *silent_facts(said, spec))
+
+
+def explained(reading: Reading, wanted: Iterable[int], spec: EngineSpec) -> dict[int, Explanation]:
+    """Explanations of some trained findings; the image is decoded once more, to look for markers."""
+    indices = sorted(set(wanted))
+    if not indices:
+        return {}
+    frame = decoded(reading.case, reading.case.image, spec)
+    display8 = np.rint(frame.display * np.float32(255.0)).astype(np.uint8)
+    return {
+        k: explain(
+            reading.inference,
+            k,
+            engine=spec,
+            geometry=reading.geometry,
+            facts=reading.facts,
+            display8=display8,
+        )
+        for k in indices
+    }
+
+
+def judged(reading: Reading, spec: EngineSpec, *, with_maps: bool = True) -> dict[str, Finding]:
+    """The product's own findings of a case by key, called ones with their maps; maps themselves are dropped."""
+    index = {f.key: k for k, f in enumerate(spec.findings)}
+    base = {d.key: d.base for d in spec.derived}
+    measures = measure(reading.inference, spec, facts=reading.facts)
+
+    def said(explanations: dict[str, Explanation]) -> tuple[Finding, ...]:
+        return judge(
+            reading.inference,
+            spec,
+            facts=reading.facts,
+            explanations=explanations,
+            measures=measures,
+            flags=reading.flags,
+        ).findings
+
+    first = said({})
+    called = {
+        f.key: index[key]
+        for f in first
+        if f.positive and f.display_class != "notify-only" and (key := base.get(f.key, f.key)) is not None
+    }
+    if with_maps and called:
+        made = explained(reading, called.values(), spec)
+        first = said({key: made[k] for key, k in called.items()})
+    return {f.key: replace(f, explanation=None) for f in first}
+
+
+def peak_in_expected(reading: Reading, index: int, at: tuple[int, int], spec: EngineSpec) -> bool | None:
+    """Whether source pixel ``at`` lies in the expected region of a finding; ``None`` where it was not drawn."""
+    region = expected_region(reading.inference, spec, spec.findings[index].expected_regions)
+    if region is None:
+        return None
+    cells = np.array(region.shape) / np.array(reading.geometry.model_shape)
+    centre = reading.geometry.to_model(np.array([at[0] + 0.5, at[1] + 0.5])) * cells
+    row, column = np.clip(centre.astype(int), 0, np.array(region.shape) - 1)
+    return bool(region[row, column])
+
+
+def labels_of(readings: Sequence[Reading], key: str) -> NDArray[np.float64]:
+    """``[N]`` labels of a finding, ``nan`` unknown."""
+    return np.array([r.case.labels.get(key, np.nan) for r in readings], dtype=np.float64)
+
+
+def groups_of(readings: Sequence[Reading]) -> NDArray[np.str_]:
+    """``[N]`` groups."""
+    return np.array([r.case.group for r in readings], dtype=np.str_)
+
+
+def logits_of(readings: Sequence[Reading], index: int) -> NDArray[np.float64]:
+    """``[N]`` logits of a trained finding."""
+    return np.array([r.inference.logits[index] for r in readings], dtype=np.float64)
