@@ -20,7 +20,6 @@ COMPLETENESS_LIMIT = 1e-4
 """Per unit of the summed absolute evidence of a finding (at least 1): single precision rounds in proportion to it."""
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """A checked engine: its manifest and the session that runs its graph (thread-safe)."""
