@@ -8,8 +8,26 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from radiolucent.cohort.truth import Case
+
 SIDE, BLOCK = 64, 16
 CORNERS = [(0, 0), (0, 48), (48, 0), (48, 48), (0, 16), (16, 0), (48, 16), (16, 48)]
+
+
+def case(group: str = "a", *, source: str = "", labels: dict[str, float] | None = None, **subgroups: str) -> Case:
+    """A case of the test part without a picture."""
+    return Case(
+        row=2,
+        image=Path("none.png"),
+        second=None,
+        group=group,
+        part="test",
+        source=source,
+        labels=labels or {},
+        masks={},
+        boxes={},
+        subgroups=subgroups,
+    )
 
 
 def block(corner: tuple[int, int], value: int) -> np.ndarray:

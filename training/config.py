@@ -63,6 +63,7 @@ class Schedule(_Strict):
     warmup_steps: int = 50
     evidence_weight: float = 0.5
     shape_weight: float = 0.5
+    clear_weight: float = 0.2
     anatomy_weight: float = 1.0
     expected_weight: float = 0.1
     flip: bool = False
@@ -110,6 +111,15 @@ class Guard(_Strict):
     expected: str
 
 
+class Target(_Strict):
+    """What the engine is meant to reach; ``figure`` as in `radiolucent.cohort.targets`."""
+
+    text: str
+    figure: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+
 class Population(_Strict):
     modalities: list[str]
     body_parts: list[str]
@@ -135,6 +145,8 @@ class Config(_Strict):
     findings: list[Finding]
     derived: list[Derived] = Field(default_factory=list)
     guards: list[Guard] = Field(default_factory=list)
+    exclusive: list[str] = Field(default_factory=list)
+    targets: list[Target] = Field(default_factory=list)
     data_notes: list[str]
     limits: list[str]
 

@@ -89,7 +89,12 @@ def manifest_of(
         "anatomy": config.anatomy.model_dump(),
         **({"guards": [_guard(config, k, row) for k, row in enumerate(fitted.guards)]} if fitted.guards else {}),
         "findings": [_finding(finding, bias[k]) for k, finding in enumerate(config.findings)],
-        "card": {"data_notes": config.data_notes, "limits": config.limits},
+        **({"exclusive": config.exclusive} if config.exclusive else {}),
+        "card": {
+            "data_notes": config.data_notes,
+            "limits": config.limits,
+            "targets": [t.model_dump(exclude_none=True) for t in config.targets],
+        },
         "training": {
             "summary": " ".join(config.data_notes),
             "backbone": config.model.backbone,

@@ -53,6 +53,24 @@ def evidence_losses(evidence: Tensor, masks: Tensor, scale: Tensor, offset: Tens
     return _share_loss(found, inside), _overlap_loss(drawn, covered)
 
 
+def clear_loss(evidence: Tensor, labels: Tensor, scale: Tensor, offset: Tensor, placed: Tensor) -> Tensor:
+    """The strongest cells of findings that are known to be absent, read as a segmentation (see `evidence_losses`).
+
+    Binary cross entropy against "nothing here", over the strongest hundredth of each map's cells: a film without a
+    finding teaches what only looks like it. ``scale`` and ``offset`` carry no gradient here.
+
+    ``evidence``: ``[N, K, h, w]``; ``labels``: ``[N, K]``; ``placed``: ``[K]``, findings whose place is ever known.
+    """
+    absent = (labels == 0) & placed
+    if not absent.any():
+        return evidence.sum() * 0.0
+    which = absent.nonzero()[:, 1]
+    found = evidence[absent].float().flatten(1)
+    cells = found.shape[1]
+    strongest = found.topk(max(1, cells // 100), dim=1).values
+    return F.softplus(F.softplus(scale.detach())[which, None] * cells * strongest + offset.detach()[which, None]).mean()
+
+
 def anatomy_loss(drawn: Tensor, regions: Tensor) -> Tensor:
     """Cross entropy and Dice over regions that are known; 2 means "this region or the last one".
 

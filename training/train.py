@@ -21,7 +21,7 @@ from training import data, model
 from training.anatomy import region_grid
 from training.augment import augment
 from training.config import Config, Schedule
-from training.losses import anatomy_loss, evidence_losses, expected_loss, label_loss
+from training.losses import anatomy_loss, clear_loss, evidence_losses, expected_loss, label_loss
 from training.synthetic import Painter
 
 log = logging.getLogger(__name__)
@@ -92,17 +92,19 @@ def mirrored(regions: list[str]) -> Tensor:
 class Objective:
     """The weighted losses of one augmented batch."""
 
-    NAMES = ("label", "share", "shape", "anatomy", "expected")
+    NAMES = ("label", "share", "shape", "clear", "anatomy", "expected")
 
     def __init__(self, train: Arrays, config: Config, schedule: Schedule, generator: torch.Generator) -> None:
         self.arrays, self.config, self.schedule, self.generator = train, config, schedule, generator
         self.positive_weight = positive_weights(train.labels)
         self.sides = mirrored(config.anatomy.regions)
         self.members = [config.anatomy.members(f.expected_regions) for f in config.findings]
+        known = (train.masks != 255).any(axis=(0, 2, 3)) | (schedule.synthetic > 0)
+        self.placed = torch.from_numpy(np.asarray(known))
         self.painter = Painter(config, share=schedule.synthetic) if schedule.synthetic else None
 
     def __call__(self, network: model.EvidenceNet, chosen: NDArray[np.int64]) -> Tensor:
-        """``[5]`` losses in the order of `NAMES`, unweighted."""
+        """``[6]`` losses in the order of `NAMES`, unweighted."""
         pictures, known, where, drawn = (
             a[chosen] for a in (self.arrays.images, self.arrays.labels, self.arrays.masks, self.arrays.regions)
         )
@@ -126,6 +128,7 @@ class Objective:
                 label_loss(logits.float(), labels, self.positive_weight),
                 share,
                 shape,
+                clear_loss(evidence, labels, network.shape_scale, network.shape_offset, self.placed),
                 anatomy_loss(anatomy, regions),
                 expected_loss(evidence, anatomy, labels, self.members, margin),
             ]
@@ -135,7 +138,9 @@ class Objective:
     def weights(self) -> Tensor:
         """Weights in the order of `NAMES`."""
         s = self.schedule
-        return torch.tensor([1.0, s.evidence_weight, s.shape_weight, s.anatomy_weight, s.expected_weight])
+        return torch.tensor(
+            [1.0, s.evidence_weight, s.shape_weight, s.clear_weight, s.anatomy_weight, s.expected_weight]
+        )
 
 
 def fit(
@@ -145,6 +150,7 @@ def fit(
     torch.manual_seed(schedule.seed)
     generator = torch.Generator().manual_seed(schedule.seed)
     network = network.to(memory_format=torch.channels_last)
+    model.quicken(network)
     frozen = model.freeze(network, config.model.frozen_blocks)
     trainable = [p for p in network.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trainable, lr=schedule.learning_rate, weight_decay=schedule.weight_decay)

@@ -20,6 +20,7 @@ from radiolucent.cohort.measure import (
     ppv_at,
     rate,
     sensitive_threshold,
+    sensitivity_at,
     sigmoid,
     spearman,
 )
@@ -32,6 +33,15 @@ def test_auc_is_that_of_scikit_learn_with_ties(seed: int) -> None:
     scores = np.round(rng.normal(labels, 1.5), 0)  # whole numbers: many ties
     assert len(np.unique(scores)) < 20
     assert auc(scores, labels) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+
+
+def test_sensitivity_where_specificity_is_held() -> None:
+    scores = np.array([0.1, 0.2, 0.3, 0.4, 0.9, 0.35, 0.5, 0.95])
+    truth = np.array([False] * 5 + [True] * 3)
+    assert sensitivity_at(0.8, scores, truth) == pytest.approx(2 / 3), "over 0.4, one negative of five lies higher"
+    assert sensitivity_at(1.0, scores, truth) == pytest.approx(1 / 3)
+    assert sensitivity_at(0.81, scores, truth) == pytest.approx(1 / 3), "never less specific than asked"
+    assert math.isnan(sensitivity_at(0.9, scores, np.zeros(8, dtype=bool)))
 
 
 def test_auc_of_one_class_is_not_a_number() -> None:

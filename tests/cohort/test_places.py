@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_engine
+from cohort_cases import case
 
 from radiolucent.cohort.measure import NAN, Interval
 from radiolucent.cohort.places import Place, gate, measure_anatomy, summarise_places
 from radiolucent.cohort.reading import Reading
-from radiolucent.cohort.truth import Case
 from radiolucent.engines.manifest import parse
 from radiolucent.prepare.resample import fit_geometry
 from radiolucent.records.engine import Anatomy
@@ -23,7 +23,7 @@ from radiolucent.records.image import ImageFacts, Inference
 def made(hits: list[int], *, prior: list[float], centre: float = 0.0, groups: int | None = None) -> list[Place]:
     return [
         Place(
-            group=str(i % (groups or len(hits))),
+            case=case(str(i % (groups or len(hits))), source="odd" if i % 2 else "even"),
             hit=hit,
             prior_hit=prior[i % len(prior)],
             centre_hit=centre,
@@ -43,6 +43,10 @@ def test_a_map_that_beats_the_prior_is_validated() -> None:
     assert found.gain.value == 0.75
     assert found.mean_iou == Interval(0.5, 0.5, 0.5)
     assert math.isnan(found.evidence_expected.value)
+    assert [(s.by, s.value, s.places, s.groups, round(s.hit_rate.value, 2)) for s in found.slices] == [
+        ("source", "even", 10, 10, 0.8),
+        ("source", "odd", 10, 10, 0.7),
+    ]
 
 
 def test_a_map_no_better_than_the_prior_or_the_centre_is_not() -> None:
@@ -94,23 +98,11 @@ def test_agreement_with_anatomy_is_over_all_positives_whose_region_was_drawn(tmp
     def reading(column: int, label: float, anatomy: np.ndarray | None = drawn) -> Reading:
         evidence = np.full((1, 8, 8), -0.1, np.float32)
         evidence[0, 3, column] = 1.0
-        case = Case(
-            row=2,
-            image=tmp_path,
-            second=None,
-            group=str(column),
-            part="test",
-            source="",
-            labels={"bright": label},
-            masks={},
-            boxes={},
-            subgroups={},
-        )
         made = Inference(
             logits=np.zeros(1, np.float32), evidence=evidence, embedding=np.zeros(1, np.float32), anatomy=anatomy
         )
         return Reading(
-            case=case,
+            case=case(str(column), labels={"bright": label}),
             facts=ImageFacts(stem="a", source_sha256="", rows=64, columns=64),
             geometry=fit_geometry((64, 64), model_shape=(64, 64)),
             inference=made,

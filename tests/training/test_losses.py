@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from training.losses import anatomy_loss, evidence_losses, expected_loss, label_loss
+from training.losses import anatomy_loss, clear_loss, evidence_losses, expected_loss, label_loss
 
 pytestmark = pytest.mark.training
 NAN = float("nan")
@@ -143,3 +143,24 @@ def test_expected_loss_counts_present_findings_inside_drawn_regions() -> None:
     assert float(got) == pytest.approx(-math.log(0.75 + EPSILON), abs=1e-5)
     assert float(expected_loss(evidence, drawn, labels, [[]], 0)) == 0.0
     assert float(expected_loss(evidence, drawn, labels * 0, [[0]], 0)) == 0.0
+
+
+def test_clear_loss_by_hand() -> None:
+    evidence = torch.tensor([[[[0.5, -1.0]]], [[[3.0, 0.0]]], [[[4.0, 0.0]]]])
+    labels = torch.tensor([[0.0], [1.0], [NAN]])
+    loss = clear_loss(evidence, labels, torch.zeros(1), torch.full((1,), -1.0), torch.tensor([True]))
+    strongest = math.log(2) * 2 * 0.5 - 1.0  # softplus(0) x cells x strongest cell of the one absent finding + offset
+    assert float(loss) == pytest.approx(math.log1p(math.exp(strongest)), rel=1e-6)
+
+
+def test_clear_loss_leaves_alone_what_has_no_place_and_teaches_no_scale() -> None:
+    evidence = torch.ones(1, 2, 2, 2, requires_grad=True)
+    scale, offset = torch.ones(2, requires_grad=True), torch.zeros(2, requires_grad=True)
+    clear_loss(evidence, torch.zeros(1, 2), scale, offset, torch.tensor([True, False])).backward()
+    assert evidence.grad is not None
+    assert evidence.grad[0, 0].any()
+    assert not evidence.grad[0, 1].any()
+    assert scale.grad is None
+    assert offset.grad is None
+    nothing = clear_loss(evidence, torch.ones(1, 2), scale, offset, torch.tensor([True, True]))
+    assert float(nothing.detach()) == 0.0

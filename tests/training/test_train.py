@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from training import config as configuration
 from training.config import Config, Schedule
-from training.model import EvidenceNet, TopDown
+from training.model import EvidenceNet, FloatDepthwise, TopDown, quicken
 from training.train import Arrays, aucs, fit, positive_weights, predict
 
 pytestmark = pytest.mark.training
@@ -159,3 +159,17 @@ def test_aucs_leave_out_the_unknown() -> None:
     scores = aucs(logits, labels)
     assert scores[0] == 1.0
     assert np.isnan(scores[1])
+
+
+def test_depthwise_convolutions_stay_in_single_precision() -> None:
+    layers = nn.Sequential(
+        nn.Conv2d(4, 4, 5, padding=2, groups=4), nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.Conv2d(4, 8, 3, stride=2)
+    )
+    image = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(3))
+    before = layers(image)
+    quicken(layers)
+    assert [type(layer) for layer in layers] == [FloatDepthwise, nn.Conv2d, nn.Conv2d]
+    assert torch.equal(layers(image), before)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layers[0](image).dtype == torch.float32
+        assert layers[1](image).dtype == torch.bfloat16

@@ -9,6 +9,7 @@ from typing import Any
 from radiolucent.cohort.evaluate import Evaluation, FindingFigures
 from radiolucent.cohort.figures import Scores
 from radiolucent.cohort.measure import Interval
+from radiolucent.cohort.targets import targets
 from radiolucent.cohort.trust import WORDS, TrustFigures
 
 LEVELS = {
@@ -38,6 +39,7 @@ def _performance(rows: Sequence[tuple[str, Scores]], names: Names) -> str:
         "Finding",
         "Positive / n (positive patients)",
         "AUC",
+        "AUC by patient or group",
         "Sensitivity",
         "Specificity",
         "PPV in this test part",
@@ -54,6 +56,7 @@ def _performance(rows: Sequence[tuple[str, Scores]], names: Names) -> str:
                 names[key],
                 f"{s.positives} / {s.images} ({s.positive_groups})",
                 s.auc.text(),
+                s.group_auc.text() if s.groups < s.images else "the same",
                 point.sensitivity.text(),
                 point.specificity.text(),
                 point.ppv.text(),
@@ -168,6 +171,14 @@ def _maps(rows: Sequence[FindingFigures], names: Names) -> str:
     return _table(header, body)
 
 
+def _targets(manifest: Mapping[str, Any], evaluation: Evaluation) -> str:
+    """What was aimed at and what came of it, the command in the head of the section."""
+    rows = [[t.text, t.wanted, _short(t.figure.value), t.figure.on, t.verdict] for t in targets(manifest, evaluation)]
+    if not rows:
+        return "None were set."
+    return _table(["Target", "Wanted", "Measured", "On", "Verdict"], rows)
+
+
 def _anatomy(rows: Sequence[FindingFigures], names: Names) -> str:
     body = [
         [
@@ -210,12 +221,32 @@ def _faithful(evaluation: Evaluation) -> str:
 
 def _subgroups(rows: Sequence[FindingFigures], names: Names) -> str:
     first, parts = rows[0], []
+    hits = {(s.by, s.value): f"{_short(s.hit_rate)} of {s.places}" for s in first.places.slices}
     for by in dict.fromkeys(s.by for s in first.slices):
         body = [
-            [s.value, f"{s.positives} / {s.positives + s.negatives}", s.auc.text()] for s in first.slices if s.by == by
+            [
+                s.value,
+                f"{s.positives} / {s.positives + s.negatives}",
+                s.auc.text(),
+                _short(s.sensitivity),
+                _short(s.specificity),
+                hits.get((by, s.value), "no place known"),
+            ]
+            for s in first.slices
+            if s.by == by
         ]
-        parts.append(_table([f"{names[first.key]} by {by}", "Positive / n", "AUC"], body))
+        header = [f"{names[first.key]} by {by}", "Positive / n", "AUC", "Sensitivity", "Specificity", "Hit rate"]
+        parts.append(_table(header, body))
     return "\n\n".join(parts) or "Nothing to compare."
+
+
+def _kinds(evaluation: Evaluation, names: Names, keys: Sequence[str]) -> str:
+    if not evaluation.kinds:
+        return ""
+    body = [[f"{k.by} {k.value}".strip(), f"{k.images} ({k.groups})", k.accuracy.text()] for k in evaluation.kinds]
+    kinds = ", ".join(names[key].lower() for key in keys)
+    table = _table(["Where", "Images (groups)", "Accuracy"], body)
+    return f"\n\nThe likeliest of {kinds} is the true one, among images that show exactly one of them:\n\n{table}"
 
 
 def _guards(manifest: Mapping[str, Any]) -> str:
@@ -258,6 +289,17 @@ def _rules(manifest: Mapping[str, Any]) -> str:
         "Evidence level",
     ]
     return _table(header, rows)
+
+
+def _speed(evaluation: Evaluation) -> str:
+    found = evaluation.speed
+    if found is None:
+        return "Not measured."
+    return (
+        f"One image with every output: {found.image_ms.value:.1f} ms ({found.image_ms.low:.1f} to "
+        f"{found.image_ms.high:.1f}, 5th and 95th percentile of {found.rounds} rounds, {found.threads} threads); "
+        f"{found.ratio.text()} times the same graph with logits alone. More in benchmarks/README.md."
+    )
 
 
 def _listed(manifest: Mapping[str, Any], name: str, otherwise: str) -> str:
@@ -311,9 +353,15 @@ preparation that run on any image. A threshold of 0.500 means that fewer than fi
 choose by, so the finding is called only when it is more likely than not. Intervals are 95 % bootstrap intervals over
 groups, {evaluation.resamples:,} resamples.
 
+## What was aimed at
+
+Measured by `radiolucent engines evaluate {manifest["id"]} --truth TRUTH.csv --write` on the test part.
+
+{_targets(manifest, evaluation)}
+
 ## How well it reads
 
-{_performance(scored, names)}
+{_performance(scored, names)}{_kinds(evaluation, names, manifest.get("exclusive", ()))}
 
 Evidence levels:
 {levels}
@@ -340,6 +388,10 @@ Class-conditional conformal sets at 10 %, chosen on validation. Inside the band 
 
 A map is *validated* when places of ten or more patients are known and its peak hits them more often than the better of
 the position prior and the image centre (95 % interval above 0).
+
+## How fast
+
+{_speed(evaluation)}
 
 ## Whether its maps say what it uses
 

@@ -22,19 +22,24 @@ from radiolucent.cohort.figures import (
     scores,
     slices,
 )
-from radiolucent.cohort.measure import NAN, RESAMPLES, Floats, sigmoid
+from radiolucent.cohort.kinds import KindFigures, kinds
+from radiolucent.cohort.measure import NAN, RESAMPLES, Floats, Indices, Interval, auc, bootstrap, mean, sigmoid
 from radiolucent.cohort.needs import need
 from radiolucent.cohort.places import (
     NO_PLACES,
     AnatomyFigures,
+    AnatomyRow,
     PlaceFigures,
+    anatomy_rows,
     mean_place,
     measure_anatomy,
     measure_places,
+    summarise_anatomy,
     summarise_places,
 )
 from radiolucent.cohort.randomise import Randomisation, randomisation
 from radiolucent.cohort.reading import Reading, groups_of, judged, labels_of, logits_of, read
+from radiolucent.cohort.speed import Speed, speed
 from radiolucent.cohort.trust import TrustFigures, calls, summarise_calls
 from radiolucent.cohort.truth import Case, read_truth, wrong
 from radiolucent.engines.checks import Engine, load
@@ -45,6 +50,7 @@ from radiolucent.records.engine import EngineSpec
 from radiolucent.records.result import Finding
 
 PRIORS, BRIGHTNESS = "priors.npz", "brightness.npz"
+MACRO_POSITIVES = 20
 Progress = Callable[[str, int, int], None]
 
 
@@ -96,7 +102,21 @@ class DerivedFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Everything measured. ``parts`` maps ``val`` and ``test`` to ``(images, groups)``."""
+    """Everything measured.
+
+    Parameters
+    ----------
+    parts
+        ``(images, groups)`` of ``val`` and ``test``.
+    macro_auc
+        Mean AUC of the trained findings with 20 or more test positives; ``macro_findings`` is their number.
+    anatomy
+        Agreement with anatomy, all findings that share their expected regions together, by those regions' names.
+    kinds
+        Accuracy of the likeliest of the findings that exclude each other.
+    speed
+        ``None`` where faithfulness was not asked for either.
+    """
 
     engine: str
     version: str
@@ -111,6 +131,11 @@ class Evaluation:
     trust: TrustFigures
     faithfulness: Faithfulness | None
     randomisation: tuple[Randomisation, ...]
+    macro_auc: Interval
+    macro_findings: int
+    anatomy: dict[str, AnatomyFigures]
+    kinds: tuple[KindFigures, ...]
+    speed: Speed | None
 
 
 def evaluate(
@@ -163,6 +188,11 @@ def evaluate(
         trust=got.trust,
         faithfulness=got.faithfulness,
         randomisation=got.randomisation,
+        macro_auc=got.macro_auc,
+        macro_findings=len(work.common),
+        anatomy=got.anatomy,
+        kinds=got.kinds,
+        speed=speed(work.graph, engine.spec) if request.faithfulness else None,
     )
 
 
@@ -220,6 +250,9 @@ class _Results:
     trust: TrustFigures
     faithfulness: Faithfulness | None
     randomisation: tuple[Randomisation, ...]
+    macro_auc: Interval
+    anatomy: dict[str, AnatomyFigures]
+    kinds: tuple[KindFigures, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +293,39 @@ class _Work:
             trust=summarise_calls(every, resamples=self.request.resamples),
             faithfulness=found_faithful,
             randomisation=found_random,
+            macro_auc=self._macro(),
+            anatomy=self._anatomy(spec),
+            kinds=kinds(
+                self.test,
+                {f.key: self._chance(k) for k, f in enumerate(spec.findings)},
+                spec,
+                resamples=self.request.resamples,
+            ),
         )
+
+    @property
+    def common(self) -> list[int]:
+        """Trained findings with enough test positives to count in the mean AUC."""
+        keys = [f.key for f in self.engine.spec.findings]
+        return [k for k, key in enumerate(keys) if (labels_of(self.test, key) == 1).sum() >= MACRO_POSITIVES]
+
+    def _macro(self) -> Interval:
+        chances = [self._chance(k) for k in self.common]
+        labels = [labels_of(self.test, self.engine.spec.findings[k].key) for k in self.common]
+
+        def of(i: Indices) -> float:
+            known = [(c[i], y[i]) for c, y in zip(chances, labels, strict=True)]
+            return mean(np.array([auc(c[~np.isnan(y)], y[~np.isnan(y)]) for c, y in known]))
+
+        return bootstrap(groups_of(self.test), of, resamples=self.request.resamples)
+
+    def _anatomy(self, spec: EngineSpec) -> dict[str, AnatomyFigures]:
+        by_words: dict[str, list[AnatomyRow]] = {}
+        for k, finding in enumerate(spec.findings):
+            if finding.expected_regions:
+                rows = by_words.setdefault(" or ".join(finding.expected_regions), [])
+                rows.extend(anatomy_rows(self.test, k, spec))
+        return {words: summarise_anatomy(rows, resamples=self.request.resamples) for words, rows in by_words.items()}
 
     def _places(self) -> list[PlaceFigures]:
         priors, spec = _arrays(self.request.truth.parent / PRIORS), self.engine.spec
@@ -312,7 +377,7 @@ class _Work:
             places=places,
             anatomy=measure_anatomy(self.test, k, spec=spec, resamples=resamples),
             trust=summarise_calls(list(calls(self.test, found, key)), resamples=resamples),
-            slices=slices(self.test, self._chance(k), key, resamples=resamples),
+            slices=slices(self.test, self._chance(k), key, threshold=choice.points[0][1], resamples=resamples),
         )
 
     def _derived(self, spec: EngineSpec, found: Sequence[Mapping[str, Finding]]) -> list[DerivedFigures]:

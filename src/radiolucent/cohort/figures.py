@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,17 +26,19 @@ from radiolucent.cohort.measure import (
     ppv_at,
     rate,
     sensitive_threshold,
+    sensitivity_at,
     sigmoid,
 )
 from radiolucent.cohort.needs import need
 from radiolucent.cohort.places import choose_fraction
 from radiolucent.cohort.reading import Reading, groups_of, labels_of, logits_of
-from radiolucent.cohort.truth import Case
+from radiolucent.cohort.truth import Case, parts_of
 from radiolucent.records.engine import EngineSpec, EvidenceLevel
 
 CHANCE = 0.5
 ADEQUATE_GROUPS, LIMITED_GROUPS = 30, 10
 LEAST_SCALE = 1e-6
+SPECIFICITIES = ("0.85", "0.90")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,11 @@ class Conformal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """How well one finding reads on test."""
+    """How well one finding reads on test.
+
+    ``group_auc``: of the greatest probability among a group's images against whether any of them is positive.
+    ``sensitivity_at``: by specificity, read off the ROC of test itself (no threshold of it is ever used).
+    """
 
     images: int
     positives: int
@@ -101,17 +107,23 @@ class Scores:
     points: tuple[PointFigures, ...]
     conformal: Conformal | None
     brightness_auc: float
+    group_auc: Interval
+    groups: int
+    sensitivity_at: dict[str, Interval]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
-    """AUC of one finding in one part of the test data."""
+    """One finding in one part of the test data, at the operating point in use."""
 
     by: str
     value: str
     positives: int
     negatives: int
     auc: Interval
+    sensitivity: Interval
+    specificity: Interval
+    sensitivity_at: dict[str, Interval]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +232,7 @@ def scores(
     def of(i: Indices) -> dict[str, float]:
         p, truth = chance[i], positive[i]
         out = {"auc": auc(p, labels[i]), "ece": calibration_error(p, labels[i])}
+        out |= {f"sens at {at}": sensitivity_at(float(at), p, truth) for at in SPECIFICITIES}
         for name, threshold in points:
             called = p >= threshold
             sensitivity, specificity = rate(called[truth]), rate(~called[~truth])
@@ -246,7 +259,19 @@ def scores(
         points=tuple(_point(name, threshold, got) for name, threshold in points),
         conformal=None if sets is None else _conformal(sets, got),
         brightness_auc=brightness_auc,
+        group_auc=group_auc(chance, labels, groups, resamples=resamples),
+        groups=len(set(groups)),
+        sensitivity_at={at: got[f"sens at {at}"] for at in SPECIFICITIES},
     )
+
+
+def group_auc(chance: Floats, labels: Floats, groups: Groups, *, resamples: int) -> Interval:
+    """AUC over groups (patients): greatest probability of a group against its greatest label, all known."""
+    names, inverse = np.unique(groups, return_inverse=True)
+    top, truth = np.zeros(len(names)), np.zeros(len(names))
+    np.maximum.at(top, inverse, chance)
+    np.maximum.at(truth, inverse, labels)
+    return _auc(top, truth, names, resamples)
 
 
 def _point(name: str, threshold: float, got: Mapping[str, Interval]) -> PointFigures:
@@ -284,30 +309,44 @@ def brightness_auc(train: Brightness | None, readings: Sequence[Reading], key: s
     return auc(fitted.decision_function(features), truth[here])
 
 
-def slices(readings: Sequence[Reading], chance: Floats, key: str, *, resamples: int) -> tuple[Slice, ...]:
-    """AUC of one finding within each source and each value of each subgroup, where both classes are there."""
+def slices(
+    readings: Sequence[Reading], chance: Floats, key: str, *, threshold: float, resamples: int
+) -> tuple[Slice, ...]:
+    """One finding within each source and each value of each subgroup, where both classes are there."""
     labels, groups = labels_of(readings, key), groups_of(readings)
-    names = sorted({name for r in readings for name in r.case.subgroups})
-    columns: list[tuple[str, NDArray[np.str_]]] = [("source", np.array([r.case.source for r in readings]))]
-    columns += [(name, np.array([r.case.subgroups.get(name, "") for r in readings])) for name in names]
     rows = []
-    for by, values in columns:
-        for value in sorted(set(values)):
-            chosen = (values == value) & ~np.isnan(labels)
-            part, truth = chance[chosen], labels[chosen]
-            positives = int((truth == 1).sum())
-            if 0 < positives < len(truth):
-                score = _auc(part, truth, groups[chosen], resamples)
-                rows.append(
-                    Slice(
-                        by=by,
-                        value=str(value) or "not stated",
-                        positives=positives,
-                        negatives=len(truth) - positives,
-                        auc=score,
-                    )
-                )
+    for by, value, chosen in parts_of([r.case for r in readings]):
+        here = chosen & ~np.isnan(labels)
+        truth = labels[here] == 1
+        if not 0 < truth.sum() < len(truth):
+            continue
+        got = bootstrap_all(groups[here], _at(chance[here], truth, threshold), resamples=resamples)
+        rows.append(
+            Slice(
+                by=by,
+                value=value,
+                positives=int(truth.sum()),
+                negatives=int((~truth).sum()),
+                auc=got["auc"],
+                sensitivity=got["sensitivity"],
+                specificity=got["specificity"],
+                sensitivity_at={at: got[at] for at in SPECIFICITIES},
+            )
+        )
     return tuple(rows)
+
+
+def _at(chance: Floats, truth: NDArray[np.bool_], threshold: float) -> Callable[[Indices], dict[str, float]]:
+    def of(i: Indices) -> dict[str, float]:
+        called, there = chance[i] >= threshold, truth[i]
+        return {
+            "auc": auc(chance[i], there.astype(np.float64)),
+            "sensitivity": rate(called[there]),
+            "specificity": rate(~called[~there]),
+            **{at: sensitivity_at(float(at), chance[i], there) for at in SPECIFICITIES},
+        }
+
+    return of
 
 
 def _auc(chance: Floats, labels: Floats, groups: Groups, resamples: int) -> Interval:

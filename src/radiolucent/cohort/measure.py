@@ -157,6 +157,15 @@ def sensitive_threshold(
     return _between(float(positives[math.floor((1.0 - wanted) * len(positives) + 1e-9)]), probabilities)
 
 
+def sensitivity_at(specificity: float, scores: Floats, truth: NDArray[np.bool_]) -> float:
+    """Sensitivity at the lowest threshold of these very scores that keeps ``specificity``; ``nan`` for one class."""
+    positives, negatives = scores[truth], np.sort(scores[~truth])
+    if len(positives) == 0 or len(negatives) == 0:
+        return NAN
+    edge = negatives[max(math.ceil(specificity * len(negatives) - 1e-9) - 1, 0)]
+    return float((positives > edge).mean())
+
+
 @dataclass(frozen=True)
 class ConformalSets:
     """Bounds of class-conditional sets: 1 is in the set from ``positive_from`` on, 0 up to ``negative_to``."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from radiolucent.cohort.measure import FEWEST, NAN, NOTHING, Interval, bootstrap_all, iou, mean
+from radiolucent.cohort.measure import FEWEST, NAN, NOTHING, Floats, Groups, Interval, bootstrap_all, iou, mean
 from radiolucent.cohort.reading import Reading, explained, peak_in_expected
-from radiolucent.cohort.truth import place
+from radiolucent.cohort.truth import Case, parts_of, place
 from radiolucent.explain.anatomy import expected_region, share_inside
 from radiolucent.explain.native import native_map
 from radiolucent.explain.region import peak, region_at_peak
@@ -28,7 +28,7 @@ Grid = NDArray[np.float32]
 class Place:
     """One finding on one image whose place is known. ``nan`` where there is no baseline or no drawn anatomy."""
 
-    group: str
+    case: Case
     hit: float
     prior_hit: float
     centre_hit: float
@@ -36,6 +36,18 @@ class Place:
     inside_truth: float
     inside_expected: float
     peak_expected: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceSlice:
+    """Places of one finding in one part of the test data."""
+
+    by: str
+    value: str
+    places: int
+    groups: int
+    hit_rate: Interval
+    mean_iou: Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +66,7 @@ class PlaceFigures:
     peaks_expected: Interval
     prior_from: str | None
     map_status: MapStatus
+    slices: tuple[PlaceSlice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +145,7 @@ def measure_places(readings: Sequence[Reading], index: int, *, spec: EngineSpec,
         rows, columns = truth.shape
         expected = peak_in_expected(reading, index, made.peak_row_col, spec)
         yield Place(
-            group=reading.case.group,
+            case=reading.case,
             hit=float(truth[made.peak_row_col]),
             prior_hit=NAN if prior is None else float(truth[_prior_peak(prior, reading.geometry)]),
             centre_hit=float(truth[rows // 2, columns // 2]),
@@ -145,21 +158,35 @@ def measure_places(readings: Sequence[Reading], index: int, *, spec: EngineSpec,
 
 def measure_anatomy(readings: Sequence[Reading], index: int, *, spec: EngineSpec, resamples: int) -> AnatomyFigures:
     """Share of positive evidence and of peaks inside the expected region, on positives whose region was drawn."""
-    finding, rows, names = spec.findings[index], [], []
+    return summarise_anatomy(list(anatomy_rows(readings, index, spec)), resamples=resamples)
+
+
+AnatomyRow = tuple[str, float, float]
+"""``(group, share of positive evidence inside the expected region, 1 where the peak is inside)``."""
+
+
+def anatomy_rows(readings: Sequence[Reading], index: int, spec: EngineSpec) -> Iterator[AnatomyRow]:
+    """One row for each positive image in which the expected region of a finding was drawn."""
+    finding = spec.findings[index]
     for reading in readings:
+        if reading.case.labels.get(finding.key) != 1:
+            continue
         region = expected_region(reading.inference, spec, finding.expected_regions)
         evidence = reading.inference.evidence[index]
         share = None if region is None else share_inside(evidence, region)
-        if reading.case.labels.get(finding.key) != 1 or share is None:
-            continue
-        at = peak(native_map(evidence, reading.geometry))
-        rows.append((share, float(peak_in_expected(reading, index, at, spec) or 0)))
-        names.append(reading.case.group)
+        if share is not None:
+            at = peak(native_map(evidence, reading.geometry))
+            yield reading.case.group, share, float(peak_in_expected(reading, index, at, spec) or 0)
+
+
+def summarise_anatomy(rows: Sequence[AnatomyRow], *, resamples: int) -> AnatomyFigures:
+    """Means over rows with intervals over groups."""
     if not rows:
         return AnatomyFigures(images=0, groups=0, evidence_expected=NOTHING, peaks_expected=NOTHING)
-    shares, peaks = np.array(rows).T
+    names = np.array([row[0] for row in rows], dtype=np.str_)
+    shares, peaks = np.array([row[1:] for row in rows], dtype=np.float64).T
     got = bootstrap_all(
-        np.array(names),
+        names,
         lambda i: {"shares": float(shares[i].mean()), "peaks": float(peaks[i].mean())},
         resamples=resamples,
     )
@@ -176,11 +203,11 @@ def summarise_places(places: Sequence[Place], *, prior_from: str | None, resampl
     """Figures of a finding's places with intervals over groups, and the gate (`gate`)."""
     if not places:
         return NO_PLACES
-    groups = np.array([p.group for p in places])
+    groups = np.array([p.case.group for p in places], dtype=np.str_)
     columns: Mapping[str, NDArray[np.float64]] = {
         name: np.array([getattr(p, name) for p in places], dtype=np.float64)
         for name in Place.__slots__
-        if name != "group"
+        if name != "case"
     }
     against = [columns[name] for name in ("prior_hit", "centre_hit") if not np.isnan(columns[name]).any()]
     best = max(against, key=lambda hits: float(hits.mean()))
@@ -204,7 +231,29 @@ def summarise_places(places: Sequence[Place], *, prior_from: str | None, resampl
         peaks_expected=got["peak_expected"],
         prior_from=prior_from,
         map_status=gate(distinct, got["gain"], has_prior=prior_from is not None),
+        slices=tuple(_slices(places, groups, columns["hit"], columns["overlap"], resamples=resamples)),
     )
+
+
+def _slices(
+    places: Sequence[Place], groups: Groups, hits: Floats, overlaps: Floats, *, resamples: int
+) -> Iterator[PlaceSlice]:
+    """Hit rate and overlap by source and subgroup, where there is more than one value."""
+    for by, value, chosen in parts_of([p.case for p in places]):
+        hit, overlap = hits[chosen], overlaps[chosen]
+        got = bootstrap_all(
+            groups[chosen],
+            lambda i, hit=hit, overlap=overlap: {"hit": mean(hit[i]), "overlap": mean(overlap[i])},  # type: ignore[misc]
+            resamples=resamples,
+        )
+        yield PlaceSlice(
+            by=by,
+            value=value,
+            places=len(hit),
+            groups=len(set(groups[chosen])),
+            hit_rate=got["hit"],
+            mean_iou=got["overlap"],
+        )
 
 
 def gate(groups: int, gain: Interval, *, has_prior: bool) -> MapStatus:

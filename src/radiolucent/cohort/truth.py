@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NoReturn, cast
@@ -232,3 +232,13 @@ def place(case: Case, key: str, shape: tuple[int, int]) -> NDArray[np.bool_] | N
             bottom, right = max(top + 1, round((y + height) * rows)), max(left + 1, round((x + width) * columns))
             truth[top:bottom, left:right] = True
     return truth if truth.any() else None
+
+
+def parts_of(cases: Sequence[Case]) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """``(by, value, [N] mask)`` for each source and each value of each subgroup; a blank is "not stated"."""
+    names = sorted({name for c in cases for name in c.subgroups})
+    columns = [("source", [c.source for c in cases])]
+    columns += [(name, [c.subgroups.get(name, "") for c in cases]) for name in names]
+    for by, values in columns:
+        for value in sorted(set(values)):
+            yield by, value or "not stated", np.array([v == value for v in values])

@@ -52,6 +52,8 @@ def parse(text: bytes) -> EngineSpec:
     findings = tuple(_finding(t) for t in root.tables("findings"))
     if len({f.key for f in findings}) != len(findings):
         root.fail("findings", [f.key for f in findings], "each key once")
+    if not set(root.words("exclusive")) <= {f.key for f in findings}:
+        root.fail("exclusive", root.words("exclusive"), "keys of findings")
     return EngineSpec(
         id=root.get("id", str),
         title=root.get("title", str),
@@ -69,6 +71,7 @@ def parse(text: bytes) -> EngineSpec:
         derived=tuple(_derived(t, findings) for t in root.tables("derived")) if "derived" in root else (),
         content_guards=tuple(_guard(t) for t in root.tables("guards")) if "guards" in root else (),
         novelty_limit=root.optional("novelty_limit", float),
+        exclusive=root.words("exclusive"),
     )
 
 

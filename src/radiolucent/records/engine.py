@@ -186,7 +186,8 @@ class EngineSpec:
 
     ``zones`` names the vocabulary for places: ``chest``, ``head`` or ``image``. ``method`` says how evidence is made.
     ``novelty_limit`` bounds the graph's ``novelty`` output (squared Mahalanobis distance of the embedding from the
-    training set); over it an image is unlike anything the engine has learned from.
+    training set); over it an image is unlike anything the engine has learned from. ``exclusive`` are keys of
+    findings of which at most one is right.
     """
 
     id: str
@@ -205,6 +206,7 @@ class EngineSpec:
     derived: tuple[DerivedSpec, ...] = ()
     content_guards: tuple[ContentGuard, ...] = ()
     novelty_limit: float | None = None
+    exclusive: tuple[str, ...] = ()
 
     def finding(self, key: str) -> FindingSpec:
         """The finding of that key; ``KeyError`` if the engine does not know it."""
