@@ -30,6 +30,13 @@ def main() -> None:
     change.add_argument("--data", type=Path, required=True, help="folder of the curated images")
     change.add_argument("--engine", type=Path, required=True, help="engine package to run")
     change.add_argument("--limit", type=int, default=200, help="pictures in the repeatability part")
+    parts = commands.add_parser("ablate", help="short trainings that differ in one thing each, read on validation")
+    parts.add_argument("config", type=Path)
+    parts.add_argument("--data", type=Path, required=True, help="folder of the curated images")
+    parts.add_argument("--run", type=Path, required=True, help="folder of checkpoints, logs and figures")
+    parts.add_argument("--size", type=int, default=160, help="side of the input in pixels")
+    parts.add_argument("--epochs", type=int, default=4)
+    parts.add_argument("--limit", type=int, default=1500, help="training images, about")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     logging.getLogger("training").setLevel(logging.INFO)
@@ -46,6 +53,11 @@ def main() -> None:
         from training.change import report
 
         sys.stdout.write(report(config, arguments.data, arguments.engine, limit=arguments.limit) + "\n")
+    elif arguments.command == "ablate":
+        from training.ablate import Budget, ablate
+
+        budget = Budget(size=arguments.size, epochs=arguments.epochs, limit=arguments.limit)
+        sys.stdout.write(ablate(config, arguments.data, arguments.run, budget) + "\n")
     else:
         from training.export import export
 

@@ -73,6 +73,7 @@ class Schedule(_Strict):
     limit: int | None = None
     size: int | None = None
     synthetic: float = 0.0
+    mix: int = 0
 
 
 class Finding(_Strict):

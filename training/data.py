@@ -97,7 +97,11 @@ def chest_anatomy(root: Path) -> list[Sample]:
 
 
 def chest(root: Path) -> list[Sample]:
-    """Adult frontal films of NIH and SIIM; the COVID family and the children stay out (see the card)."""
+    """Adult frontal films of NIH and SIIM; the COVID family and the children stay out (see the card).
+
+    RSNA drew boxes of opacities suspicious for pneumonia: on a film that the NIH labels call pneumonia they are its
+    place.
+    """
     folder = root / "chest"
     boxes = _boxes(folder / "boxes.csv")
     masks, regions = _chest_masks(folder)
@@ -113,6 +117,8 @@ def chest(root: Path) -> list[Sample]:
         for name in ("Nodule", "Mass"):
             if labels[name] == 1 and either:
                 where[name] = where.get(name, []) + either
+        if labels["Pneumonia"] == 1 and "Pneumonia" not in where and "Lung_Opacity" in where:
+            where["Pneumonia"] = where["Lung_Opacity"]
         file = row["file"]
         samples.append(
             Sample(
@@ -141,6 +147,9 @@ def chest_texture(root: Path, *, excluded_patients: set[str]) -> list[Sample]:
         labels = {name: _number(row[name]) for name in CHEST_LABELS}
         labels["Lung_Opacity"] = _number(row["rsna_target"])
         file = row["file"]
+        where = {k: list(v) for k, v in boxes.get(file, {}).items()}
+        if labels["Pneumonia"] == 1 and "Lung_Opacity" in where:
+            where["Pneumonia"] = where["Lung_Opacity"]
         samples.append(
             Sample(
                 name=file,
@@ -148,7 +157,7 @@ def chest_texture(root: Path, *, excluded_patients: set[str]) -> list[Sample]:
                 source="lungs_only",
                 channels=(folder / "lungs_only" / file,),
                 labels=labels,
-                boxes={k: list(v) for k, v in boxes.get(file, {}).items()},
+                boxes=where,
             )
         )
     return samples

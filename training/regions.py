@@ -8,7 +8,6 @@ while everything else stays frozen.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from dataclasses import replace
@@ -25,7 +24,7 @@ from training.anatomy import EITHER, UNKNOWN
 from training.augment import augment
 from training.config import Config, Schedule
 from training.losses import anatomy_loss
-from training.train import Arrays, mirrored, normalise
+from training.train import Arrays, mirrored, normalise, write_entry
 
 log = logging.getLogger(__name__)
 SURE, LEAST, MOST = 0.85, 0.02, 0.45
@@ -135,8 +134,6 @@ def refine(network: model.EvidenceNet, train: Arrays, val: Arrays, *, config: Co
     network = _learn(network, taught(teacher, train, config), parameters, config=config, schedule=schedule)
     after = overlap(draw(network, val.images, config), val.regions)
     entry = {"phase": "regions", "regions": config.anatomy.regions, "before": before, "teacher": first, "after": after}
-    log.info("%s", json.dumps(entry))
-    with (run / "log.jsonl").open("a", encoding="utf-8") as handle:
-        handle.write(json.dumps(entry) + "\n")
+    write_entry(run, entry)
     torch.save(network.state_dict(), run / "main-best.pt")
     return network

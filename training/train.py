@@ -7,7 +7,7 @@ import json
 import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -143,10 +143,49 @@ class Objective:
         )
 
 
+def rarity(labels: NDArray[np.float32]) -> Tensor:
+    """``[N]`` weights to draw images by: one over the square root of how common the rarest thing they show is.
+
+    An image without any positive label counts as showing "nothing".
+    """
+    positive = labels == 1
+    common = np.sqrt(np.maximum(positive.sum(0), 1))
+    nothing = np.sqrt(max(int((~positive.any(1)).sum()), 1))
+    return torch.from_numpy(np.where(positive.any(1), np.where(positive, 1 / common, 0).max(1), 1 / nothing))
+
+
+def order_of(own: int, weights: Tensor, drawn: int, generator: torch.Generator) -> Tensor:
+    """All of the first ``own`` images and ``drawn`` of the others by their ``weights``, shuffled."""
+    order = torch.randperm(own, generator=generator)
+    if not drawn:
+        return order
+    order = torch.cat([order, own + torch.multinomial(weights, drawn, generator=generator)])
+    return order[torch.randperm(len(order), generator=generator)]
+
+
+def write_entry(run: Path, entry: dict[str, object]) -> None:
+    """One line of ``log.jsonl``."""
+    log.info("%s", json.dumps(entry))
+    with (run / "log.jsonl").open("a", encoding="utf-8") as handle:
+        handle.write(json.dumps(entry) + "\n")
+
+
 def fit(
-    network: model.EvidenceNet, train: Arrays, val: Arrays, *, config: Config, schedule: Schedule, run: Path, tag: str
+    network: model.EvidenceNet,
+    train: Arrays,
+    val: Arrays,
+    *,
+    config: Config,
+    schedule: Schedule,
+    run: Path,
+    tag: str,
+    mixed: int = 0,
 ) -> model.EvidenceNet:
-    """Train one phase; a checkpoint each epoch, the best by mean validation AUC at the end."""
+    """Train one phase; a checkpoint each epoch, the best by mean validation AUC at the end.
+
+    The last ``mixed`` images of ``train`` are further material: each epoch sees ``schedule.mix`` of them, rare findings
+    first (`rarity`), and all of the others.
+    """
     torch.manual_seed(schedule.seed)
     generator = torch.Generator().manual_seed(schedule.seed)
     network = network.to(memory_format=torch.channels_last)
@@ -154,7 +193,10 @@ def fit(
     frozen = model.freeze(network, config.model.frozen_blocks)
     trainable = [p for p in network.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trainable, lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
-    steps = schedule.epochs * math.ceil(len(train.images) / schedule.batch)
+    own = len(train.images) - mixed
+    drawn = min(schedule.mix, mixed)
+    weights = rarity(train.labels[own:]) if drawn else torch.empty(0)
+    steps = schedule.epochs * math.ceil((own + drawn) / schedule.batch)
     warmup = min(schedule.warmup_steps, steps // 4)
     rate = torch.optim.lr_scheduler.LambdaLR(
         optimiser,
@@ -175,7 +217,7 @@ def fit(
     for epoch in range(first, schedule.epochs):
         started = time.monotonic()
         total = torch.zeros(len(Objective.NAMES))
-        order = torch.randperm(len(train.images), generator=generator)
+        order = order_of(own, weights, drawn, generator)
         network.train()
         for module in frozen:
             module.eval()
@@ -190,18 +232,18 @@ def fit(
             total += losses.detach() * len(index)
         scores = aucs(predict(average.module, val, config), val.labels)
         mean = float(np.nanmean(scores)) if np.isfinite(scores).any() else 0.0
-        shares = [round(float(v), 4) for v in total / len(train.images)]
-        entry = {
-            "phase": tag,
-            "epoch": epoch,
-            "losses": dict(zip(Objective.NAMES, shares, strict=True)),
-            "val_auc_mean": round(mean, 4),
-            "val_auc": [None if math.isnan(s) else round(s, 3) for s in scores],
-            "seconds": round(time.monotonic() - started, 1),
-        }
-        log.info("%s", json.dumps(entry))
-        with (run / "log.jsonl").open("a", encoding="utf-8") as handle:
-            handle.write(json.dumps(entry) + "\n")
+        shares = [round(float(v), 4) for v in total / len(order)]
+        write_entry(
+            run,
+            {
+                "phase": tag,
+                "epoch": epoch,
+                "losses": dict(zip(Objective.NAMES, shares, strict=True)),
+                "val_auc_mean": round(mean, 4),
+                "val_auc": [None if math.isnan(s) else round(s, 3) for s in scores],
+                "seconds": round(time.monotonic() - started, 1),
+            },
+        )
         if mean > best:
             best = mean
             torch.save(average.module.state_dict(), run / f"{tag}-best.pt")
@@ -210,6 +252,14 @@ def fit(
         torch.save(held | draws | {"best": best, "epoch": epoch}, state)
     network.load_state_dict(torch.load(run / f"{tag}-best.pt", weights_only=True))
     return network
+
+
+def texture_of(config: Config, root: Path, held: set[str], *, limit: int | None = None) -> list[data.Sample]:
+    """Lung-only films of no patient whose films are ``held`` back, in the order of their hash; chest alone has any."""
+    if config.domain != "chest":
+        return []
+    texture = data.chest_texture(root, excluded_patients=data.chest_patients(root, held))
+    return sorted(texture, key=lambda s: hashlib.sha256(s.name.encode()).hexdigest())[:limit]
 
 
 def train(config: Config, root: Path, run: Path) -> model.EvidenceNet:
@@ -222,23 +272,22 @@ def train(config: Config, root: Path, run: Path) -> model.EvidenceNet:
     further = data.read_anatomy(config, root)
     taught = data.split_of(further)
     extra = {name: [s for s in further if taught[s.group] == name] for name in ("train", "val")}
-    arrays = {
-        "train": to_arrays(parts["train"] + extra["train"], config),
-        "val": to_arrays(parts["val"], config),
-    }
+    val = to_arrays(parts["val"], config)
+    held = {s.name for name in ("val", "test") for s in parts[name]}
     if config.pretrain is not None and not (run / "main-state.pt").exists():
         small = config.model_copy(
             update={"input": config.input.model_copy(update={"size": config.pretrain.size or config.input.size})}
         )
-        held = {s.name for name in ("val", "test") for s in parts[name]}
-        texture = data.chest_texture(root, excluded_patients=data.chest_patients(root, held))
-        texture = sorted(texture, key=lambda s: hashlib.sha256(s.name.encode()).hexdigest())[: config.pretrain.limit]
+        texture = texture_of(config, root, held, limit=config.pretrain.limit)
         log.info("pretraining on %d films", len(texture))
         more, check = to_arrays(texture + extra["train"], small), to_arrays(parts["val"], small)
         network = fit(network, more, check, config=small, schedule=config.pretrain, run=run, tag="pretrain")
-    network = fit(network, arrays["train"], arrays["val"], config=config, schedule=config.train, run=run, tag="main")
+    mixed = texture_of(config, root, held) if config.train.mix else []
+    arrays = to_arrays(parts["train"] + extra["train"] + mixed, config)
+    network = fit(network, arrays, val, config=config, schedule=config.train, run=run, tag="main", mixed=len(mixed))
     if config.regions is not None and not (run / "main-findings.pt").exists():
         from training.regions import refine  # it needs `Arrays` of this module
 
-        network = refine(network, arrays["train"], to_arrays(extra["val"], config), config=config, run=run)
+        own = Arrays(*(getattr(arrays, f.name)[: len(arrays.images) - len(mixed)] for f in fields(Arrays)))
+        network = refine(network, own, to_arrays(extra["val"], config), config=config, run=run)
     return network

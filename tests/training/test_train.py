@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from training import config as configuration
 from training.config import Config, Schedule
 from training.model import EvidenceNet, FloatDepthwise, TopDown, quicken
-from training.train import Arrays, aucs, fit, positive_weights, predict
+from training.train import Arrays, aucs, fit, order_of, positive_weights, predict, rarity
 
 pytestmark = pytest.mark.training
 SIDE, GRID = 64, 16
@@ -173,3 +173,17 @@ def test_depthwise_convolutions_stay_in_single_precision() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert layers[0](image).dtype == torch.float32
         assert layers[1](image).dtype == torch.bfloat16
+
+
+def test_rare_findings_are_drawn_first_and_everything_of_its_own_is_seen() -> None:
+    labels = np.zeros((12, 2), dtype=np.float32)
+    labels[0, 0] = 1
+    labels[1:5, 1] = 1
+    labels[4, 0] = np.nan
+    weights = rarity(labels)
+    assert weights.tolist() == pytest.approx([1.0] + [0.5] * 4 + [7**-0.5] * 7)
+    order = order_of(5, weights, 6, torch.Generator().manual_seed(2))
+    assert sorted(order.tolist())[:5] == [0, 1, 2, 3, 4]
+    assert len(order) == len(set(order.tolist())) == 11
+    assert order.max() < 17
+    assert len(order_of(5, weights, 0, torch.Generator().manual_seed(2))) == 5
