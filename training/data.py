@@ -111,7 +111,7 @@ def chest(root: Path) -> list[Sample]:
         if not source.startswith(("NIH", "SIIM")) or row["view"] == "LATERAL" or _number(row["age"]) < ADULT_YEARS:
             continue
         labels = {name: _number(row[name]) for name in CHEST_LABELS}
-        labels["Lung_Opacity"] = _number(row["Lung_Opacity"])
+        labels |= {name: _number(row[name]) for name in ("Lung_Opacity", "Fracture")}
         where = {k: list(v) for k, v in boxes.get(row["file"], {}).items()}
         either = where.pop("Nodule_or_Mass", [])
         for name in ("Nodule", "Mass"):
