@@ -18,9 +18,20 @@ def main() -> None:
         command = commands.add_parser(name, help=text)
         command.add_argument("config", type=Path)
         command.add_argument("--data", type=Path, required=True, help="folder of the curated images")
-        command.add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
         if name == "export":
+            command.add_argument(
+                "--run",
+                type=Path,
+                required=True,
+                nargs="+",
+                help="folder of a trained run; of several the mean is shipped",
+            )
             command.add_argument("--out", type=Path, required=True, help="folder that gets <engine id>/")
+        else:
+            command.add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
+            command.add_argument(
+                "--seed", type=int, help="of everything that is drawn; the configuration's if left out"
+            )
     truth = commands.add_parser("truth", help="write the truth table that `radiolucent engines evaluate` reads")
     truth.add_argument("config", type=Path)
     truth.add_argument("--data", type=Path, required=True, help="folder of the curated images")
@@ -44,6 +55,8 @@ def main() -> None:
     if arguments.command == "train":
         from training.train import train
 
+        if arguments.seed is not None:
+            config = config.model_copy(update={"train": config.train.model_copy(update={"seed": arguments.seed})})
         train(config, arguments.data, arguments.run)
     elif arguments.command == "truth":
         from training import truth as table

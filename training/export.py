@@ -24,14 +24,24 @@ OUTPUTS = ("logits", "evidence", "embedding", "anatomy", "novelty", "guards")
 """What the shipped graph gives, in the order the loader wants."""
 
 
-def export(config: Config, root: Path, run: Path, out: Path) -> None:
-    """Write ``out/<id>/`` with ``model.onnx``, ``engine.toml`` and ``CARD.md`` from the best checkpoint of ``run``.
+def trained(config: Config, runs: list[Path]) -> model.EvidenceNet | model.Ensemble:
+    """The best checkpoint of a run, or the ensemble of the best checkpoints of several."""
+    members = []
+    for run in runs:
+        network = model.build(config, pretrained=False)
+        network.load_state_dict(torch.load(run / "main-best.pt", weights_only=True))
+        members.append(network)
+    return members[0] if len(members) == 1 else model.Ensemble(members)
 
-    The package is whole but untested at first; the evaluation on ``run/truth`` then fills in every figure.
+
+def export(config: Config, root: Path, runs: list[Path], out: Path) -> None:
+    """Write ``out/<id>/`` with ``model.onnx``, ``engine.toml`` and ``CARD.md`` from the best checkpoints of ``runs``.
+
+    The package is whole but untested at first; the evaluation on the first run's ``truth`` folder then fills in every
+    figure.
     """
-    network = model.build(config, pretrained=False)
-    network.load_state_dict(torch.load(run / "main-best.pt", weights_only=True))
-    network = graph.finish(network)
+    run = runs[0]
+    network = graph.finish(trained(config, runs))
     parts = truth.parts_of(config, root)
     fitted = shipped.fit(network, parts, config, root)
     folder = out / config.id
@@ -40,9 +50,14 @@ def export(config: Config, root: Path, run: Path, out: Path) -> None:
     outputs = OUTPUTS if fitted.guards else OUTPUTS[:-1]
     graph.write_onnx(fitted.network, path, channels=len(config.input.channels), size=config.input.size, outputs=outputs)
     sizes = {name: (len(p), len({s.group for s in p})) for name, p in parts.items()}
-    bias = [float(value) for value in network.head.bias.detach().double()]
+    bias = [float(value) for value in network.bias.detach().double()]
     manifest = manifest_of(
-        config, bias=bias, sha256=hashlib.sha256(path.read_bytes()).hexdigest(), sizes=sizes, fitted=fitted
+        config,
+        members=len(runs),
+        bias=bias,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sizes=sizes,
+        fitted=fitted,
     )
     (folder / "CARD.md").write_text(f"# {config.title}\n\nNot evaluated.\n", encoding="utf-8")
     _save(folder, manifest)
@@ -62,7 +77,13 @@ def _save(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def manifest_of(
-    config: Config, *, bias: list[float], sha256: str, sizes: dict[str, tuple[int, int]], fitted: shipped.Fitted
+    config: Config,
+    *,
+    members: int,
+    bias: list[float],
+    sha256: str,
+    sizes: dict[str, tuple[int, int]],
+    fitted: shipped.Fitted,
 ) -> dict[str, Any]:
     """The manifest of an engine whose figures are not measured yet."""
     size = config.input.size
@@ -97,7 +118,7 @@ def manifest_of(
         },
         "training": {
             "summary": " ".join(config.data_notes),
-            "backbone": config.model.backbone,
+            "backbone": config.model.backbone if members == 1 else f"{config.model.backbone}, mean of {members}",
             "seed": config.train.seed,
             "parts": {part: {"images": images, "groups": groups} for part, (images, groups) in sizes.items()},
         },

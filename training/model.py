@@ -86,6 +86,11 @@ class EvidenceNet(nn.Module):
         self.shape_scale = nn.Parameter(torch.ones(findings))
         self.shape_offset = nn.Parameter(torch.full((findings,), -2.0))
 
+    @property
+    def bias(self) -> Tensor:
+        """``[K]``: what the logits are without any evidence."""
+        return self.head.bias
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         features, shallow = self.neck(self.backbone(x))
         embedding = features.mean((2, 3))
@@ -93,6 +98,27 @@ class EvidenceNet(nn.Module):
         weight = self.head.weight[:, :, None, None] / (features.shape[2] * features.shape[3])
         evidence = F.conv2d(features, weight.to(features.dtype))
         return logits, evidence, torch.sigmoid(self.anatomy(shallow)), embedding
+
+
+class Ensemble(nn.Module):
+    """Networks of one configuration as one: means of logits, evidence and anatomy, embeddings side by side.
+
+    The mean of linear read-outs is a linear read-out of all their features, so evidence still adds up to the logits.
+    """
+
+    def __init__(self, members: list[EvidenceNet]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    @property
+    def bias(self) -> Tensor:
+        """``[K]``: what the logits are without any evidence."""
+        return torch.stack([member.head.bias for member in self.members]).mean(0)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        logits, evidence, anatomy, embedding = zip(*(member(x) for member in self.members), strict=True)
+        means = (torch.stack(parts).mean(0) for parts in (logits, evidence, anatomy))
+        return (*means, torch.cat(embedding, dim=1))  # type: ignore[return-value]
 
 
 class Features(nn.Module):

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from radiolucent.importing import graph
 from training import data
 from training.config import Config, Guard
-from training.model import EvidenceNet
+from training.model import Ensemble, EvidenceNet
 
 Floats = NDArray[np.float64]
 LEARNT, SHOWN = 500, 200
@@ -33,7 +33,9 @@ NOVEL, FALSE_ALARM = 99.0, 99.5
 class Shipped(nn.Module):
     """``x [N,C,H,W]`` to ``logits, evidence, embedding, anatomy, novelty [N]`` and, where there are any, ``guards``."""
 
-    def __init__(self, network: EvidenceNet, mean: Floats, whiten: Floats, weight: Floats, bias: Floats) -> None:
+    def __init__(
+        self, network: EvidenceNet | Ensemble, mean: Floats, whiten: Floats, weight: Floats, bias: Floats
+    ) -> None:
         super().__init__()
         self.network = network
         self.mean, self.whiten = _fixed(mean), _fixed(whiten)
@@ -71,7 +73,7 @@ class Fitted:
     guards: tuple[GuardFigures, ...]
 
 
-def _session(network: EvidenceNet, config: Config) -> ort.InferenceSession:
+def _session(network: EvidenceNet | Ensemble, config: Config) -> ort.InferenceSession:
     """The network as a graph already: several times faster here than PyTorch, and what will run."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "plain.onnx"
@@ -119,7 +121,7 @@ def _inverted(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(np.where(pictures.any(axis=(2, 3), keepdims=True), 255 - pictures, 0), dtype=np.uint8)
 
 
-def fit(network: EvidenceNet, parts: dict[str, list[data.Sample]], config: Config, root: Path) -> Fitted:
+def fit(network: EvidenceNet | Ensemble, parts: dict[str, list[data.Sample]], config: Config, root: Path) -> Fitted:
     """Fit the distance and the guards on training pictures; limits and figures come from validation pictures."""
     draw = np.random.default_rng(config.train.seed)
     session = _session(network.eval(), config)

@@ -268,6 +268,7 @@ def train(config: Config, root: Path, run: Path) -> model.EvidenceNet:
     samples, split = data.read(config, root)
     parts = {name: [s for s in samples if split[s.group] == name] for name in ("train", "val", "test")}
     log.info("%s", {name: len(rows) for name, rows in parts.items()})
+    torch.manual_seed(config.train.seed)
     network = model.build(config)
     further = data.read_anatomy(config, root)
     taught = data.split_of(further)

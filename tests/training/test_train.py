@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from training import config as configuration
 from training.config import Config, Schedule
-from training.model import EvidenceNet, FloatDepthwise, TopDown, quicken
+from training.model import Ensemble, EvidenceNet, FloatDepthwise, TopDown, quicken
 from training.train import Arrays, aucs, fit, order_of, positive_weights, predict, rarity
 
 pytestmark = pytest.mark.training
@@ -187,3 +187,18 @@ def test_rare_findings_are_drawn_first_and_everything_of_its_own_is_seen() -> No
     assert len(order) == len(set(order.tolist())) == 11
     assert order.max() < 17
     assert len(order_of(5, weights, 0, torch.Generator().manual_seed(2))) == 5
+
+
+def test_an_ensemble_is_the_mean_and_its_evidence_adds_up() -> None:
+    members = [network().eval() for _ in range(2)]
+    with torch.no_grad():
+        members[1].head.bias += 1.0
+        members[1].head.weight *= -0.5
+    together = Ensemble(members).eval()
+    image = torch.randn(3, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(4))
+    with torch.inference_mode():
+        (first, second), (logits, evidence, anatomy, embedding) = [m(image) for m in members], together(image)
+    assert torch.allclose(logits, (first[0] + second[0]) / 2)
+    assert torch.allclose(anatomy, (first[2] + second[2]) / 2)
+    assert embedding.shape == (3, 48)
+    assert torch.allclose(evidence.sum((2, 3)) + together.bias, logits, atol=1e-5)
