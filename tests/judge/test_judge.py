@@ -15,7 +15,7 @@ from radiolucent.judge.guards import content_guards, population_guards, silent_f
 from radiolucent.judge.judge import judge, probability, refused
 from radiolucent.judge.series import judge_series, slice_score
 from radiolucent.records.engine import ContentGuard
-from radiolucent.records.result import Reason
+from radiolucent.records.result import Finding, Reason
 
 
 def test_platt_by_hand() -> None:
@@ -173,9 +173,16 @@ def test_a_scattered_map_lowers_confidence() -> None:
 
 
 def test_population_flags_lower_confidence_and_are_named() -> None:
-    got = judge(inference(5.0), engine(finding("a", 1)), facts=FACTS, explanations={}, flags=("age_not_stated",))
-    assert got.findings[0].confidence == "moderate"
-    assert got.findings[0].flags == ("age_not_stated",)
+    def said(*flags: str) -> Finding:
+        return judge(inference(5.0), engine(finding("a", 1)), facts=FACTS, explanations={}, flags=flags).findings[0]
+
+    assert said().confidence == "high"
+    assert said("outside_population").confidence == "moderate"
+    assert said("looks_lateral", "age_not_stated").confidence == "low"
+    silent = said("age_not_stated")
+    assert silent.confidence == "high", "the words were measured on pictures that state no age either"
+    assert silent.flags == ("age_not_stated",)
+    assert silent.reasons[-1] == "not known to be of the engine's population: age not stated"
 
 
 def test_a_notify_only_finding_is_never_located() -> None:

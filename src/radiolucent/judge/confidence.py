@@ -15,6 +15,7 @@ ORDER: tuple[Confidence, ...] = ("low", "moderate", "high")
 HIGH, MODERATE = 0.8, 0.5
 CONCENTRATED, IN_PLACE, MOSTLY_IN_PLACE = 0.35, 0.5, 0.75
 NAMED = 0.3
+SILENT = frozenset({"view_not_stated", "age_not_stated"})
 
 
 @dataclass(slots=True)
@@ -98,11 +99,21 @@ def weigh_map(trust: Trust, spec: FindingSpec, explanation: Explanation, share: 
 
 
 def weigh_flags(trust: Trust, flags: tuple[str, ...]) -> None:
-    """Flags that hold for the whole image."""
-    if flags:
-        grave = "unlike_training" in flags or any(flag.startswith("looks_") for flag in flags)
-        named = ", ".join(flag.replace("_", " ") for flag in flags)
-        trust.lower(0 if grave else 1, f"outside or possibly outside what the engine was made for: {named}")
+    """Flags that hold for the whole image.
+
+    A header's silence is told but lowers nothing: the words were measured on pictures that state neither age nor view.
+    """
+    silent = [flag for flag in flags if flag in SILENT]
+    told = [flag for flag in flags if flag not in SILENT]
+    if told:
+        grave = "unlike_training" in told or any(flag.startswith("looks_") for flag in told)
+        trust.lower(0 if grave else 1, f"outside what the engine was made for: {_named(told)}")
+    if silent:
+        trust.reasons.append(f"not known to be of the engine's population: {_named(silent)}")
+
+
+def _named(flags: list[str]) -> str:
+    return ", ".join(flag.replace("_", " ") for flag in flags)
 
 
 def _expected(spec: FindingSpec) -> str:
