@@ -56,9 +56,16 @@ class Anatomy(_Strict):
 
 
 class Schedule(_Strict):
+    """How one phase is trained.
+
+    ``readout_rate``: how many times faster the linear read-out learns. A small finding fills few of the cells that are
+    averaged, so its read-out must grow far.
+    """
+
     epochs: int
     batch: int = 32
     learning_rate: float = 1e-3
+    readout_rate: float = 1.0
     weight_decay: float = 1e-2
     warmup_steps: int = 50
     evidence_weight: float = 0.5

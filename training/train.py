@@ -154,6 +154,15 @@ def rarity(labels: NDArray[np.float32]) -> Tensor:
     return torch.from_numpy(np.where(positive.any(1), np.where(positive, 1 / common, 0).max(1), 1 / nothing))
 
 
+def _optimiser(trainable: list[Tensor], readout: Tensor, schedule: Schedule) -> torch.optim.Optimizer:
+    """AdamW; the read-out at its own rate."""
+    groups = [
+        {"params": [p for p in trainable if p is not readout]},
+        {"params": [readout], "lr": schedule.learning_rate * schedule.readout_rate},
+    ]
+    return torch.optim.AdamW(groups, lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
+
+
 def order_of(own: int, weights: Tensor, drawn: int, generator: torch.Generator) -> Tensor:
     """All of the first ``own`` images and ``drawn`` of the others by their ``weights``, shuffled."""
     order = torch.randperm(own, generator=generator)
@@ -192,7 +201,7 @@ def fit(
     model.quicken(network)
     frozen = model.freeze(network, config.model.frozen_blocks)
     trainable = [p for p in network.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(trainable, lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
+    optimiser = _optimiser(trainable, network.head.weight, schedule)
     own = len(train.images) - mixed
     drawn = min(schedule.mix, mixed)
     weights = rarity(train.labels[own:]) if drawn else torch.empty(0)
