@@ -39,6 +39,7 @@ VARIANTS: dict[str, Changes] = {
 }
 FURTHER: dict[str, dict[str, Changes]] = {
     "chest": {"no lung-only pretraining": {"pretrain": False}, "lung-only films mixed in as well": {"mix": True}},
+    "bone": {"read-out no faster than the rest": {"train": {"readout_rate": 1.0}}},
     "head_ct": {"no painted bleedings": {"train": {"synthetic": 0.0}}},
 }
 
