@@ -26,7 +26,7 @@ from training.train import Arrays, fit, normalise, texture_of, to_arrays
 
 log = logging.getLogger(__name__)
 FRACTIONS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-NO_PLACES = {"evidence_weight": 0.0, "shape_weight": 0.0, "clear_weight": 0.0, "expected_weight": 0.0}
+NO_PLACES = dict.fromkeys(("evidence_weight", "shape_weight", "clear_weight", "expected_weight", "gate_weight"), 0.0)
 Changes = Mapping[str, Any]
 VARIANTS: dict[str, Changes] = {
     "whole recipe": {},
@@ -39,7 +39,10 @@ VARIANTS: dict[str, Changes] = {
 }
 FURTHER: dict[str, dict[str, Changes]] = {
     "chest": {"no lung-only pretraining": {"pretrain": False}, "lung-only films mixed in as well": {"mix": True}},
-    "bone": {"read-out no faster than the rest": {"train": {"readout_rate": 1.0}}},
+    "bone": {
+        "no gate": {"gate": False},
+        "read-out no faster than the rest": {"train": {"readout_rate": 1.0}},
+    },
     "head_ct": {"no painted bleedings": {"train": {"synthetic": 0.0}}},
 }
 
@@ -118,7 +121,10 @@ def figures(
 def _changed(config: Config, budget: Budget, changes: Changes) -> Config:
     size = int(budget.size * changes.get("scale", 1.0)) // 32 * 32
     schedule = config.train.model_copy(update={"epochs": budget.epochs, "mix": 0, **changes.get("train", {})})
-    return config.model_copy(update={"input": config.input.model_copy(update={"size": size}), "train": schedule})
+    kind = config.model.model_copy(update={"gate": changes.get("gate", config.model.gate)})
+    return config.model_copy(
+        update={"model": kind, "input": config.input.model_copy(update={"size": size}), "train": schedule}
+    )
 
 
 def _one(config: Config, root: Path, budget: Budget, changes: Changes, run: Path) -> dict[str, Interval]:

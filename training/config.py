@@ -36,6 +36,7 @@ class Model(_Strict):
     shallow: int = 32
     frozen_blocks: int = 2
     dropout: float = 0.2
+    gate: bool = False
 
 
 class Anatomy(_Strict):
@@ -71,6 +72,7 @@ class Schedule(_Strict):
     evidence_weight: float = 0.5
     shape_weight: float = 0.5
     clear_weight: float = 0.2
+    gate_weight: float = 1.0
     anatomy_weight: float = 1.0
     expected_weight: float = 0.1
     flip: bool = False

@@ -21,7 +21,7 @@ from training import data, model
 from training.anatomy import region_grid
 from training.augment import augment
 from training.config import Config, Schedule
-from training.losses import anatomy_loss, clear_loss, evidence_losses, expected_loss, label_loss
+from training.losses import anatomy_loss, clear_loss, evidence_losses, expected_loss, gate_loss, label_loss
 from training.synthetic import Painter
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ def mirrored(regions: list[str]) -> Tensor:
 class Objective:
     """The weighted losses of one augmented batch."""
 
-    NAMES = ("label", "share", "shape", "clear", "anatomy", "expected")
+    NAMES = ("label", "share", "shape", "clear", "anatomy", "expected", "gate")
 
     def __init__(self, train: Arrays, config: Config, schedule: Schedule, generator: torch.Generator) -> None:
         self.arrays, self.config, self.schedule, self.generator = train, config, schedule, generator
@@ -104,7 +104,7 @@ class Objective:
         self.painter = Painter(config, share=schedule.synthetic) if schedule.synthetic else None
 
     def __call__(self, network: model.EvidenceNet, chosen: NDArray[np.int64]) -> Tensor:
-        """``[6]`` losses in the order of `NAMES`, unweighted."""
+        """``[7]`` losses in the order of `NAMES`, unweighted."""
         pictures, known, where, drawn = (
             a[chosen] for a in (self.arrays.images, self.arrays.labels, self.arrays.masks, self.arrays.regions)
         )
@@ -120,7 +120,7 @@ class Objective:
         )
         labels = torch.from_numpy(known)
         with torch.autocast("cpu", torch.bfloat16):
-            logits, evidence, anatomy, _ = network(normalise(images, self.config))
+            logits, evidence, anatomy, _, opened = network.parts(normalise(images, self.config))
         share, shape = evidence_losses(evidence, masks, network.shape_scale, network.shape_offset)
         margin = self.config.anatomy.margin
         return torch.stack(
@@ -131,6 +131,7 @@ class Objective:
                 clear_loss(evidence, labels, network.shape_scale, network.shape_offset, self.placed),
                 anatomy_loss(anatomy, regions),
                 expected_loss(evidence, anatomy, labels, self.members, margin),
+                share * 0.0 if opened is None else gate_loss(opened, masks, labels, self.placed),
             ]
         )
 
@@ -138,9 +139,8 @@ class Objective:
     def weights(self) -> Tensor:
         """Weights in the order of `NAMES`."""
         s = self.schedule
-        return torch.tensor(
-            [1.0, s.evidence_weight, s.shape_weight, s.clear_weight, s.anatomy_weight, s.expected_weight]
-        )
+        places = (s.evidence_weight, s.shape_weight, s.clear_weight)
+        return torch.tensor([1.0, *places, s.anatomy_weight, s.expected_weight, s.gate_weight])
 
 
 def rarity(labels: NDArray[np.float32]) -> Tensor:
