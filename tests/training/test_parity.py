@@ -63,6 +63,7 @@ def random_head(network: EvidenceNet) -> None:
 def case(request: pytest.FixtureRequest, configs: Path, tmp_path_factory: pytest.TempPathFactory) -> Case:
     config = configuration.load(configs / f"{request.param}.toml")
     channels, size = len(config.input.channels), config.input.size
+    torch.manual_seed(6)
     network = model.build(config, pretrained=True)
     random_head(network)
     network = graph.finish(network)
