@@ -48,6 +48,7 @@ def main() -> None:
     parts.add_argument("--size", type=int, default=160, help="side of the input in pixels")
     parts.add_argument("--epochs", type=int, default=4)
     parts.add_argument("--limit", type=int, default=1500, help="training images, about")
+    parts.add_argument("--only", nargs="+", help="variants whose names hold one of these words")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     logging.getLogger("training").setLevel(logging.INFO)
@@ -70,7 +71,7 @@ def main() -> None:
         from training.ablate import Budget, ablate
 
         budget = Budget(size=arguments.size, epochs=arguments.epochs, limit=arguments.limit)
-        sys.stdout.write(ablate(config, arguments.data, arguments.run, budget) + "\n")
+        sys.stdout.write(ablate(config, arguments.data, arguments.run, budget, only=arguments.only) + "\n")
     else:
         from training.export import export
 

@@ -26,7 +26,7 @@ from training.train import Arrays, fit, normalise, texture_of, to_arrays
 
 log = logging.getLogger(__name__)
 FRACTIONS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-NO_PLACES = dict.fromkeys(("evidence_weight", "shape_weight", "clear_weight", "expected_weight", "gate_weight"), 0.0)
+NO_PLACES = dict.fromkeys(("evidence_weight", "shape_weight", "clear_weight", "expected_weight"), 0.0)
 Changes = Mapping[str, Any]
 VARIANTS: dict[str, Changes] = {
     "whole recipe": {},
@@ -40,8 +40,7 @@ VARIANTS: dict[str, Changes] = {
 FURTHER: dict[str, dict[str, Changes]] = {
     "chest": {"no lung-only pretraining": {"pretrain": False}, "lung-only films mixed in as well": {"mix": True}},
     "bone": {
-        "no gate": {"gate": False},
-        "read-out no faster than the rest": {"train": {"readout_rate": 1.0}},
+        "new layers no faster than the backbone": {"train": {"new_rate": 1.0}},
     },
     "head_ct": {"no painted bleedings": {"train": {"synthetic": 0.0}}},
 }
@@ -121,10 +120,7 @@ def figures(
 def _changed(config: Config, budget: Budget, changes: Changes) -> Config:
     size = int(budget.size * changes.get("scale", 1.0)) // 32 * 32
     schedule = config.train.model_copy(update={"epochs": budget.epochs, "mix": 0, **changes.get("train", {})})
-    kind = config.model.model_copy(update={"gate": changes.get("gate", config.model.gate)})
-    return config.model_copy(
-        update={"model": kind, "input": config.input.model_copy(update={"size": size}), "train": schedule}
-    )
+    return config.model_copy(update={"input": config.input.model_copy(update={"size": size}), "train": schedule})
 
 
 def _one(config: Config, root: Path, budget: Budget, changes: Changes, run: Path) -> dict[str, Interval]:
@@ -155,8 +151,11 @@ def _one(config: Config, root: Path, budget: Budget, changes: Changes, run: Path
     return figures(logits, evidence, check, np.array([s.group for s in val]))
 
 
-def ablate(config: Config, root: Path, run: Path, budget: Budget) -> str:
-    """Train every variant and give the table as Markdown; finished variants in ``run`` are not trained again."""
+def ablate(config: Config, root: Path, run: Path, budget: Budget, *, only: list[str] | None = None) -> str:
+    """Train every variant, or those whose names hold one of ``only``, and give the table as Markdown.
+
+    Finished variants in ``run`` are not trained again.
+    """
     variants = VARIANTS | FURTHER.get(config.domain, {})
     lines = [
         f"{config.id}: {budget.size} px, {budget.epochs} epochs, about {budget.limit} training images; validation.",
@@ -165,6 +164,8 @@ def ablate(config: Config, root: Path, run: Path, budget: Budget) -> str:
         "|---|---|---|---|",
     ]
     for number, (name, changes) in enumerate(variants.items()):
+        if only and not any(word in name for word in only):
+            continue
         folder = run / f"{number:02d}"
         folder.mkdir(parents=True, exist_ok=True)
         done = folder / "figures.json"

@@ -36,7 +36,6 @@ class Model(_Strict):
     shallow: int = 32
     frozen_blocks: int = 2
     dropout: float = 0.2
-    gate: bool = False
 
 
 class Anatomy(_Strict):
@@ -59,20 +58,18 @@ class Anatomy(_Strict):
 class Schedule(_Strict):
     """How one phase is trained.
 
-    ``readout_rate``: how many times faster the linear read-out learns. A small finding fills few of the cells that are
-    averaged, so its read-out must grow far.
+    ``new_rate``: how many times faster the top-down path and the read-out learn, which start from nothing.
     """
 
     epochs: int
     batch: int = 32
     learning_rate: float = 1e-3
-    readout_rate: float = 1.0
+    new_rate: float = 1.0
     weight_decay: float = 1e-2
     warmup_steps: int = 50
     evidence_weight: float = 0.5
     shape_weight: float = 0.5
     clear_weight: float = 0.2
-    gate_weight: float = 1.0
     anatomy_weight: float = 1.0
     expected_weight: float = 0.1
     flip: bool = False

@@ -71,25 +71,6 @@ def clear_loss(evidence: Tensor, labels: Tensor, scale: Tensor, offset: Tensor, 
     return F.softplus(F.softplus(scale.detach())[which, None] * cells * strongest + offset.detach()[which, None]).mean()
 
 
-def gate_loss(opened: Tensor, masks: Tensor, labels: Tensor, placed: Tensor) -> Tensor:
-    """Soft Dice of the gate with all known places together, and its strongest cells where nothing is.
-
-    ``opened``: logits ``[N, 1, h, w]``; ``masks``, ``labels``, ``placed`` as above.
-    """
-    logits = opened[:, 0].float()
-    known = (masks != UNKNOWN).all(dim=3).all(dim=2)
-    here = known.any(dim=1)
-    absent = (labels[:, placed] == 0).all(dim=1) & ~here
-    terms = [logits.sum() * 0.0]
-    if here.any():
-        union = ((masks == 1) & known[:, :, None, None]).any(dim=1).float()[here]
-        terms.append(_overlap_loss(torch.sigmoid(logits[here]), F.adaptive_avg_pool2d(union, logits.shape[1:])))
-    if absent.any():
-        flat = logits[absent].flatten(1)
-        terms.append(F.softplus(flat.topk(max(1, flat.shape[1] // 100), dim=1).values).mean())
-    return torch.stack(terms).sum()
-
-
 def anatomy_loss(drawn: Tensor, regions: Tensor) -> Tensor:
     """Cross entropy and Dice over regions that are known; 2 means "this region or the last one".
 

@@ -74,24 +74,15 @@ class EvidenceNet(nn.Module):
     linear read-out of a pooled map; equal to CAM, Zhou et al. 2016, and HiResCAM, Draelos and Carin 2020).
     ``anatomy`` holds the probability of each region at every cell. ``shape_scale`` and ``shape_offset`` serve the
     training loss alone.
-
-    With a ``gate`` the last feature map is multiplied by one more map in [0, 1], drawn from it and trained on the
-    places of findings: where nothing is, nothing is summed. Pooling and read-out stay as they are, and so does the
-    sum.
     """
 
-    def __init__(
-        self, backbone: nn.Module, neck: TopDown, *, findings: int, regions: int, dropout: float, gate: bool = False
-    ) -> None:
+    def __init__(self, backbone: nn.Module, neck: TopDown, *, findings: int, regions: int, dropout: float) -> None:
         super().__init__()
         self.backbone, self.neck = backbone, neck
         self.dropout = nn.Dropout(dropout)
         features = neck.last[-3].out_channels
         self.head = nn.Linear(features, findings)
         self.anatomy = nn.Conv2d(neck.down.out_channels, regions, 1)
-        self.gate = nn.Conv2d(features, 1, 1) if gate else None
-        if self.gate is not None:
-            nn.init.constant_(self.gate.bias, -2.0)
         self.shape_scale = nn.Parameter(torch.ones(findings))
         self.shape_offset = nn.Parameter(torch.full((findings,), -2.0))
 
@@ -101,24 +92,12 @@ class EvidenceNet(nn.Module):
         return self.head.bias
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.parts(x)[:4]
-
-    def features(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Last feature map ``[N,D,h,w]``, shallow one, and the gate's logits ``[N,1,h,w]`` where there is one."""
-        last, shallow = self.neck(self.backbone(x))
-        if self.gate is None:
-            return last, shallow, None
-        opened = self.gate(last)
-        return last * torch.sigmoid(opened), shallow, opened
-
-    def parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
-        """What `forward` gives, and the gate's logits."""
-        features, shallow, opened = self.features(x)
+        features, shallow = self.neck(self.backbone(x))
         embedding = features.mean((2, 3))
         logits = self.head(self.dropout(embedding))
         weight = self.head.weight[:, :, None, None] / (features.shape[2] * features.shape[3])
         evidence = F.conv2d(features, weight.to(features.dtype))
-        return logits, evidence, torch.sigmoid(self.anatomy(shallow)), embedding, opened
+        return logits, evidence, torch.sigmoid(self.anatomy(shallow)), embedding
 
 
 class Ensemble(nn.Module):
@@ -147,10 +126,10 @@ class Features(nn.Module):
 
     def __init__(self, network: EvidenceNet) -> None:
         super().__init__()
-        self.network = network
+        self.backbone, self.neck = network.backbone, network.neck
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.network.features(x)[0]
+        return self.neck(self.backbone(x))[0]
 
 
 def build(config: Config, *, pretrained: bool = True) -> EvidenceNet:
@@ -176,7 +155,6 @@ def build(config: Config, *, pretrained: bool = True) -> EvidenceNet:
         findings=len(config.findings),
         regions=len(config.anatomy.regions),
         dropout=config.model.dropout,
-        gate=config.model.gate,
     )
 
 

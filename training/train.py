@@ -21,7 +21,7 @@ from training import data, model
 from training.anatomy import region_grid
 from training.augment import augment
 from training.config import Config, Schedule
-from training.losses import anatomy_loss, clear_loss, evidence_losses, expected_loss, gate_loss, label_loss
+from training.losses import anatomy_loss, clear_loss, evidence_losses, expected_loss, label_loss
 from training.synthetic import Painter
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ def mirrored(regions: list[str]) -> Tensor:
 class Objective:
     """The weighted losses of one augmented batch."""
 
-    NAMES = ("label", "share", "shape", "clear", "anatomy", "expected", "gate")
+    NAMES = ("label", "share", "shape", "clear", "anatomy", "expected")
 
     def __init__(self, train: Arrays, config: Config, schedule: Schedule, generator: torch.Generator) -> None:
         self.arrays, self.config, self.schedule, self.generator = train, config, schedule, generator
@@ -104,7 +104,7 @@ class Objective:
         self.painter = Painter(config, share=schedule.synthetic) if schedule.synthetic else None
 
     def __call__(self, network: model.EvidenceNet, chosen: NDArray[np.int64]) -> Tensor:
-        """``[7]`` losses in the order of `NAMES`, unweighted."""
+        """``[6]`` losses in the order of `NAMES`, unweighted."""
         pictures, known, where, drawn = (
             a[chosen] for a in (self.arrays.images, self.arrays.labels, self.arrays.masks, self.arrays.regions)
         )
@@ -120,7 +120,7 @@ class Objective:
         )
         labels = torch.from_numpy(known)
         with torch.autocast("cpu", torch.bfloat16):
-            logits, evidence, anatomy, _, opened = network.parts(normalise(images, self.config))
+            logits, evidence, anatomy, _ = network(normalise(images, self.config))
         share, shape = evidence_losses(evidence, masks, network.shape_scale, network.shape_offset)
         margin = self.config.anatomy.margin
         return torch.stack(
@@ -131,7 +131,6 @@ class Objective:
                 clear_loss(evidence, labels, network.shape_scale, network.shape_offset, self.placed),
                 anatomy_loss(anatomy, regions),
                 expected_loss(evidence, anatomy, labels, self.members, margin),
-                share * 0.0 if opened is None else gate_loss(opened, masks, labels, self.placed),
             ]
         )
 
@@ -140,7 +139,7 @@ class Objective:
         """Weights in the order of `NAMES`."""
         s = self.schedule
         places = (s.evidence_weight, s.shape_weight, s.clear_weight)
-        return torch.tensor([1.0, *places, s.anatomy_weight, s.expected_weight, s.gate_weight])
+        return torch.tensor([1.0, *places, s.anatomy_weight, s.expected_weight])
 
 
 def rarity(labels: NDArray[np.float32]) -> Tensor:
@@ -154,11 +153,16 @@ def rarity(labels: NDArray[np.float32]) -> Tensor:
     return torch.from_numpy(np.where(positive.any(1), np.where(positive, 1 / common, 0).max(1), 1 / nothing))
 
 
-def _optimiser(trainable: list[Tensor], readout: Tensor, schedule: Schedule) -> torch.optim.Optimizer:
-    """AdamW; the read-out at its own rate."""
+def _optimiser(network: model.EvidenceNet, schedule: Schedule) -> torch.optim.Optimizer:
+    """AdamW; what starts from nothing at its own rate."""
+    backbone = {id(p) for p in network.backbone.parameters()}
+    trainable = [p for p in network.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in trainable if p is not readout]},
-        {"params": [readout], "lr": schedule.learning_rate * schedule.readout_rate},
+        {"params": [p for p in trainable if id(p) in backbone]},
+        {
+            "params": [p for p in trainable if id(p) not in backbone],
+            "lr": schedule.learning_rate * schedule.new_rate,
+        },
     ]
     return torch.optim.AdamW(groups, lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
 
@@ -201,7 +205,7 @@ def fit(
     model.quicken(network)
     frozen = model.freeze(network, config.model.frozen_blocks)
     trainable = [p for p in network.parameters() if p.requires_grad]
-    optimiser = _optimiser(trainable, network.head.weight, schedule)
+    optimiser = _optimiser(network, schedule)
     own = len(train.images) - mixed
     drawn = min(schedule.mix, mixed)
     weights = rarity(train.labels[own:]) if drawn else torch.empty(0)

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from training.losses import anatomy_loss, clear_loss, evidence_losses, expected_loss, gate_loss, label_loss
+from training.losses import anatomy_loss, clear_loss, evidence_losses, expected_loss, label_loss
 
 pytestmark = pytest.mark.training
 NAN = float("nan")
@@ -164,14 +164,3 @@ def test_clear_loss_leaves_alone_what_has_no_place_and_teaches_no_scale() -> Non
     assert offset.grad is None
     nothing = clear_loss(evidence, torch.ones(1, 2), scale, offset, torch.tensor([True, True]))
     assert float(nothing.detach()) == 0.0
-
-
-def test_gate_loss_by_hand() -> None:
-    opened = torch.tensor([[[[20.0, -20.0]]], [[[1.0, -3.0]]], [[[5.0, 5.0]]]])
-    masks = torch.full((3, 1, 1, 2), 255.0)
-    masks[0, 0] = torch.tensor([[1.0, 0.0]])
-    labels = torch.tensor([[1.0], [0.0], [1.0]])  # there and known; absent; there, but nobody knows where
-    loss = gate_loss(opened, masks, labels, torch.tensor([True]))
-    assert float(loss) == pytest.approx(math.log1p(math.exp(1.0)), abs=1e-3), "open in place costs nothing"
-    shut = gate_loss(-opened[:1], masks[:1], labels[:1], torch.tensor([True]))
-    assert float(shut) == pytest.approx(1.0, abs=1e-2)

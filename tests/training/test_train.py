@@ -202,15 +202,3 @@ def test_an_ensemble_is_the_mean_and_its_evidence_adds_up() -> None:
     assert torch.allclose(anatomy, (first[2] + second[2]) / 2)
     assert embedding.shape == (3, 48)
     assert torch.allclose(evidence.sum((2, 3)) + together.bias, logits, atol=1e-5)
-
-
-def test_a_gate_keeps_the_sum_and_shuts_out_what_it_is_told() -> None:
-    neck = TopDown(list(Small.WIDTHS), width=16, features=24, shallow=8)
-    gated = EvidenceNet(Small(), neck, findings=2, regions=3, dropout=0.0, gate=True).eval()
-    assert gated.gate is not None
-    image = torch.randn(3, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(4))
-    with torch.inference_mode():
-        logits, evidence, _, _ = gated(image)
-        assert torch.allclose(evidence.sum((2, 3)) + gated.bias, logits, atol=1e-5)
-        gated.gate.bias.fill_(-60.0)
-        assert gated(image)[1].abs().max() < 1e-20
