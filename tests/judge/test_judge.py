@@ -14,7 +14,7 @@ from judge_cases import FACTS, engine, explanation, finding, inference
 from radiolucent.judge.guards import content_guards, population_guards, silent_facts
 from radiolucent.judge.judge import judge, probability, refused
 from radiolucent.judge.series import judge_series, slice_score
-from radiolucent.records.engine import ContentGuard
+from radiolucent.records.engine import ContentGuard, EvidenceLevel
 from radiolucent.records.result import Finding, Reason
 
 
@@ -170,6 +170,22 @@ def test_a_scattered_map_lowers_confidence() -> None:
     assert any("scattered: 6%" in r for r in got.reasons)
     whole = explanation(scattered, np.ones((4, 4), dtype=bool))
     assert judge(inference(5.0), spec, facts=FACTS, explanations={"a": whole}).findings[0].confidence == "high"
+
+
+def test_a_faint_map_lowers_confidence_and_says_so() -> None:
+    spec, region = engine(finding("a", 1)), np.ones((4, 4), dtype=bool)
+
+    def said(peak: float, evidence_level: EvidenceLevel = "adequate") -> Finding:
+        found = replace(spec.findings[0], evidence_level=evidence_level)
+        known = {"a": explanation(np.full((4, 4), peak), region)}
+        return judge(inference(5.0), replace(spec, findings=(found,)), facts=FACTS, explanations=known).findings[0]
+
+    assert said(0.31).confidence == "high"
+    faint = said(0.29)
+    assert faint.confidence == "moderate"
+    assert faint.flags == ("faint_evidence",)
+    assert any("29% of what is usual" in reason for reason in faint.reasons)
+    assert "faint_evidence" not in said(0.29, "untested").flags, "an imported engine's scale is not measured"
 
 
 def test_population_flags_lower_confidence_and_are_named() -> None:
