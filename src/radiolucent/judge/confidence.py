@@ -16,9 +16,9 @@ HIGH, MODERATE = 0.8, 0.5
 CONCENTRATED, IN_PLACE, MOSTLY_IN_PLACE = 0.35, 0.5, 0.75
 NAMED = 0.3
 FAINT = 0.3
-"""Below this share of `FindingSpec.map_scale` (90th percentile of the peaks of validation positives) a score is the sum of
-many small things. On validation of the brain engine such calls were right less often at the same probability (23 of 27
-against 27 of 27 for tumor between 0.8 and 0.95)."""
+"""Below this share of `FindingSpec.map_scale` (90th percentile of the peaks of validation positives) a score is the sum
+of many small things. On validation of the brain engine such calls were right less often at the same probability: 23 of
+27 against 27 of 27 for tumor between 0.8 and 0.95."""
 SILENT = frozenset({"view_not_stated", "age_not_stated"})
 
 
