@@ -55,17 +55,20 @@ class Budget:
     limit: int
 
 
-def _limited(samples: list[data.Sample], limit: int) -> list[data.Sample]:
-    """Whole groups, in the order of their hash, until ``limit`` images are reached."""
-    order = sorted({s.group for s in samples}, key=lambda g: hashlib.sha256(g.encode()).hexdigest())
-    by_group: dict[str, list[data.Sample]] = {name: [] for name in order}
-    for sample in samples:
-        by_group[sample.group].append(sample)
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def limited(samples: list[data.Sample], limit: int) -> list[data.Sample]:
+    """About ``limit`` images, group by group in the order of their hash, at most a twentieth of them from one group."""
+    groups: dict[str, list[data.Sample]] = {}
+    for sample in sorted(samples, key=lambda s: _hashed(s.name)):
+        groups.setdefault(sample.group, []).append(sample)
     chosen: list[data.Sample] = []
-    for name in order:
+    for name in sorted(groups, key=_hashed):
         if len(chosen) >= limit:
             break
-        chosen += by_group[name]
+        chosen += groups[name][: max(1, limit // 20)]
     return chosen
 
 
@@ -125,7 +128,7 @@ def _changed(config: Config, budget: Budget, changes: Changes) -> Config:
 
 def _one(config: Config, root: Path, budget: Budget, changes: Changes, run: Path) -> dict[str, Interval]:
     samples, split = data.read(config, root)
-    train = _limited([s for s in samples if split[s.group] == "train"], budget.limit)
+    train = limited([s for s in samples if split[s.group] == "train"], budget.limit)
     val = [s for s in samples if split[s.group] == "val"]
     further = data.read_anatomy(config, root)
     taught = data.split_of(further)
