@@ -33,19 +33,11 @@ def _overlap_loss(probability: Tensor, truth: Tensor) -> Tensor:
     return 1 - ((2 * both + 1e-3) / (total + 1e-3)).mean()
 
 
-def _unit(evidence: Tensor) -> Tensor:
-    """Evidence over its own root mean square in this batch, finding by finding, which carries no gradient.
-
-    The read-out of a small finding grows by orders of magnitude: in units of its own a segmentation stays in range.
-    """
-    size = evidence.detach().float().square().mean((0, 2, 3), keepdim=True).sqrt()
-    return evidence.float() / (size + 1e-8)
-
-
 def evidence_losses(evidence: Tensor, masks: Tensor, scale: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
     """Share and shape losses over findings whose place is known.
 
-    The shape loss reads evidence as a segmentation, ``sigmoid(scale_k * unit(evidence) + offset_k)``.
+    The shape loss reads evidence as a segmentation, ``sigmoid(scale_k * cells * evidence + offset_k)``: in logits that the
+    finding would have if every cell spoke as this one does.
 
     ``evidence``: ``[N, K, h, w]``; ``masks``: ``[N, K, G, G]`` with 1 inside, 0 outside, 255 unknown; ``scale`` and
     ``offset``: ``[K]``.
@@ -57,8 +49,8 @@ def evidence_losses(evidence: Tensor, masks: Tensor, scale: Tensor, offset: Tens
     found = evidence[known].float()
     inside = F.adaptive_max_pool2d(masks[known][:, None], found.shape[1:])[:, 0]
     covered = F.adaptive_avg_pool2d(masks[known][:, None], found.shape[1:])[:, 0]
-    unit = _unit(evidence)[known]
-    drawn = torch.sigmoid(F.softplus(scale)[which, None, None] * unit + offset[which, None, None])
+    cells = found.shape[1] * found.shape[2]
+    drawn = torch.sigmoid(F.softplus(scale)[which, None, None] * cells * found + offset[which, None, None])
     return _share_loss(found, inside), _overlap_loss(drawn, covered)
 
 
@@ -74,9 +66,10 @@ def clear_loss(evidence: Tensor, labels: Tensor, scale: Tensor, offset: Tensor, 
     if not absent.any():
         return evidence.sum() * 0.0
     which = absent.nonzero()[:, 1]
-    found = _unit(evidence)[absent].flatten(1)
-    strongest = found.topk(max(1, found.shape[1] // 100), dim=1).values
-    return F.softplus(F.softplus(scale.detach())[which, None] * strongest + offset.detach()[which, None]).mean()
+    found = evidence[absent].float().flatten(1)
+    cells = found.shape[1]
+    strongest = found.topk(max(1, cells // 100), dim=1).values
+    return F.softplus(F.softplus(scale.detach())[which, None] * cells * strongest + offset.detach()[which, None]).mean()
 
 
 def anatomy_loss(drawn: Tensor, regions: Tensor) -> Tensor:
