@@ -36,8 +36,8 @@ def _overlap_loss(probability: Tensor, truth: Tensor) -> Tensor:
 def evidence_losses(evidence: Tensor, masks: Tensor, scale: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
     """Share and shape losses over findings whose place is known.
 
-    The shape loss reads evidence as a segmentation, ``sigmoid(scale_k * cells * evidence + offset_k)``: in logits that the
-    finding would have if every cell spoke as this one does.
+    The shape loss reads evidence as a segmentation, ``sigmoid(scale_k * cells * evidence + offset_k)``: in logits that
+    the finding would have if every cell spoke as this one does.
 
     ``evidence``: ``[N, K, h, w]``; ``masks``: ``[N, K, G, G]`` with 1 inside, 0 outside, 255 unknown; ``scale`` and
     ``offset``: ``[K]``.
