@@ -67,7 +67,7 @@ def arguments() -> argparse.ArgumentParser:
     for name in ("train", "ablate"):
         of[name].add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
     of["train"].add_argument("--seed", type=int, help="of everything that is drawn; the configuration's if left out")
-    several = "folder of a trained run; of several the mean is shipped"
+    several = "folder of a trained run, or after it of an exported package; of several the mean is shipped"
     of["export"].add_argument("--run", type=Path, required=True, nargs="+", help=several)
     of["export"].add_argument("--out", type=Path, required=True, help="folder that gets <engine id>/")
     of["truth"].add_argument("--out", type=Path, required=True, help="folder of truth.csv, boxes.csv and baselines")

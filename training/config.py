@@ -140,6 +140,12 @@ class Population(_Strict):
 
 
 class Config(_Strict):
+    """One engine.
+
+    ``left_out``: groups that neither choose nor measure anything, because a network that ships in the mean has seen
+    them in another part of the split.
+    """
+
     id: str
     title: str
     version: str
@@ -156,6 +162,7 @@ class Config(_Strict):
     derived: list[Derived] = Field(default_factory=list)
     guards: list[Guard] = Field(default_factory=list)
     exclusive: list[str] = Field(default_factory=list)
+    left_out: list[str] = Field(default_factory=list)
     targets: list[Target] = Field(default_factory=list)
     data_notes: list[str]
     limits: list[str]

@@ -17,6 +17,7 @@ from radiolucent.cohort.evaluate import Request
 from radiolucent.importing import graph
 from training import model, rules, shipped, truth
 from training.config import Config, Finding
+from training.packaged import packaged
 
 log = logging.getLogger(__name__)
 METHOD = "Grad-CAM in closed form (global average pooling and one linear layer; equals CAM and HiResCAM)"
@@ -25,9 +26,12 @@ OUTPUTS = ("logits", "evidence", "embedding", "anatomy", "novelty", "guards")
 
 
 def trained(config: Config, runs: list[Path]) -> model.EvidenceNet | model.Ensemble:
-    """The best checkpoint of a run, or the ensemble of the best checkpoints of several."""
+    """The best checkpoint of a run, or the ensemble of several; a run may be an exported package (`packaged`)."""
     members = []
     for run in runs:
+        if (run / "model.onnx").exists():
+            members.append(packaged(config, run))
+            continue
         network = model.build(config, pretrained=False)
         network.load_state_dict(torch.load(run / "main-best.pt", weights_only=True))
         members.append(network)

@@ -21,7 +21,10 @@ Parts = dict[str, list[Sample]]
 def parts_of(config: Config, root: Path) -> Parts:
     """Samples of the training, validation and test parts."""
     samples, split = data.read(config, root)
-    return {name: [s for s in samples if split[s.group] == name] for name in ("train", "val", "test")}
+    parts = {name: [s for s in samples if split[s.group] == name] for name in ("train", "val", "test")}
+    for name in ("val", "test"):
+        parts[name] = [s for s in parts[name] if s.group not in config.left_out]
+    return parts
 
 
 def write(config: Config, parts: Parts, out: Path) -> Path:

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+import tiny_engine
 import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
@@ -20,6 +21,7 @@ from training import config as configuration
 from training import model
 from training.config import Config
 from training.model import EvidenceNet, Features
+from training.packaged import packaged
 
 pytestmark = pytest.mark.training
 TOLERANCE = 1e-4
@@ -52,11 +54,14 @@ def pictures(count: int, channels: int, size: int) -> Tensor:
 
 
 def random_head(network: EvidenceNet) -> None:
-    """A head whose logits are of the size and spread of a trained one."""
+    """A head whose logits are of the size and spread of a trained one, and norms that have seen something."""
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
         network.head.weight.copy_(torch.randn(network.head.weight.shape, generator=generator) * 0.8)
         network.head.bias.copy_(torch.randn(network.head.bias.shape, generator=generator))
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):  # as after a training: no two are alike
+                module.running_mean.copy_(0.05 * torch.randn(module.running_mean.shape, generator=generator))
 
 
 @pytest.fixture(scope="module", params=["chest-film", "head-ct-hemorrhage"])
@@ -74,6 +79,21 @@ def case(request: pytest.FixtureRequest, configs: Path, tmp_path_factory: pytest
         answer = dict(zip(NAMES, (t.numpy() for t in network(images)), strict=True))
     session = open_session(path.read_bytes(), threads=2)
     return Case(config=config, network=network, path=path, session=session, images=images, answer=answer)
+
+
+def test_a_package_is_a_network_again(case: Case, tmp_path: Path) -> None:
+    keys = [f.key for f in case.config.findings][::-1]
+    (tmp_path / "model.onnx").write_bytes(case.path.read_bytes())
+    findings = "".join(f'[[findings]]\nkey = "{key}"\n' for key in keys[:-1])
+    (tmp_path / "engine.toml").write_text(findings, encoding="utf-8")
+    again = packaged(case.config, tmp_path).eval()
+    with torch.inference_mode():
+        logits = again(case.images)[0].numpy()
+    places = [keys.index(f.key) for f in case.config.findings]
+    np.testing.assert_allclose(logits[:, 1:], case.answer["logits"][:, places][:, 1:], atol=1e-4)
+    assert (logits[:, 0] == 0).all(), "a finding that the package does not know says nothing"
+    with pytest.raises(ValueError, match="not of this architecture"):
+        packaged(case.config, tiny_engine.write(tmp_path / "other"))
 
 
 def test_the_configurations_are_what_is_said(case: Case) -> None:
