@@ -30,15 +30,12 @@ class Input(_Strict):
 
 
 class Model(_Strict):
-    """The network. ``within``: regions outside of which the last feature map is set to nothing; none: everywhere."""
-
     backbone: str = "efficientnet_lite0"
     width: int = 128
     features: int = 384
     shallow: int = 32
     frozen_blocks: int = 2
     dropout: float = 0.2
-    within: list[str] = Field(default_factory=list)
 
 
 class Anatomy(_Strict):

@@ -74,23 +74,10 @@ class EvidenceNet(nn.Module):
     linear read-out of a pooled map; equal to CAM, Zhou et al. 2016, and HiResCAM, Draelos and Carin 2020).
     ``anatomy`` holds the probability of each region at every cell. ``shape_scale`` and ``shape_offset`` serve the
     training loss alone.
-
-    With ``within`` (indices of regions) the last feature map is multiplied by what the network itself draws of those
-    regions, two cells wider and without a gradient into them: nothing outside can speak. Pooling and read-out stay.
     """
 
-    def __init__(
-        self,
-        backbone: nn.Module,
-        neck: TopDown,
-        *,
-        findings: int,
-        regions: int,
-        dropout: float,
-        within: list[int] | None = None,
-    ) -> None:
+    def __init__(self, backbone: nn.Module, neck: TopDown, *, findings: int, regions: int, dropout: float) -> None:
         super().__init__()
-        self.within = within or []
         self.backbone, self.neck = backbone, neck
         self.dropout = nn.Dropout(dropout)
         features = neck.last[-3].out_channels
@@ -105,21 +92,12 @@ class EvidenceNet(nn.Module):
         return self.head.bias
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        features, anatomy = self.features(x)
+        features, shallow = self.neck(self.backbone(x))
         embedding = features.mean((2, 3))
         logits = self.head(self.dropout(embedding))
         weight = self.head.weight[:, :, None, None] / (features.shape[2] * features.shape[3])
         evidence = F.conv2d(features, weight.to(features.dtype))
-        return logits, evidence, anatomy, embedding
-
-    def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The last feature map ``[N,D,h,w]`` and the drawn regions."""
-        features, shallow = self.neck(self.backbone(x))
-        anatomy = torch.sigmoid(self.anatomy(shallow))
-        if self.within:
-            region = anatomy[:, self.within].amax(1, keepdim=True).detach()
-            features = features * F.max_pool2d(F.max_pool2d(region, 2), 5, stride=1, padding=2)
-        return features, anatomy
+        return logits, evidence, torch.sigmoid(self.anatomy(shallow)), embedding
 
 
 class Ensemble(nn.Module):
@@ -148,10 +126,10 @@ class Features(nn.Module):
 
     def __init__(self, network: EvidenceNet) -> None:
         super().__init__()
-        self.network = network
+        self.backbone, self.neck = network.backbone, network.neck
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.network.features(x)[0]
+        return self.neck(self.backbone(x))[0]
 
 
 def build(config: Config, *, pretrained: bool = True) -> EvidenceNet:
@@ -177,7 +155,6 @@ def build(config: Config, *, pretrained: bool = True) -> EvidenceNet:
         findings=len(config.findings),
         regions=len(config.anatomy.regions),
         dropout=config.model.dropout,
-        within=[config.anatomy.regions.index(name) for name in config.model.within],
     )
 
 

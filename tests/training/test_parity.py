@@ -192,7 +192,7 @@ def test_evidence_is_the_grad_cam_of_pytorch_grad_cam(case: Case) -> None:
     targets = pytest.importorskip("pytorch_grad_cam.utils.model_targets")
     classifier = _Classifier(case.network)
     layer = classifier.features
-    for parameter in layer.network.backbone.parameters():  # below the target layer: only the time changes
+    for parameter in layer.backbone.parameters():  # below the target layer: only the time changes
         parameter.requires_grad_(False)
     images = case.images[2:3]
     (evidence,) = case.session.run(["evidence"], {"image": images.numpy()})

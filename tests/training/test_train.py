@@ -202,15 +202,3 @@ def test_an_ensemble_is_the_mean_and_its_evidence_adds_up() -> None:
     assert torch.allclose(anatomy, (first[2] + second[2]) / 2)
     assert embedding.shape == (3, 48)
     assert torch.allclose(evidence.sum((2, 3)) + together.bias, logits, atol=1e-5)
-
-
-def test_nothing_outside_the_regions_can_speak() -> None:
-    neck = TopDown(list(Small.WIDTHS), width=16, features=24, shallow=8)
-    inside = EvidenceNet(Small(), neck, findings=2, regions=3, dropout=0.0, within=[1]).eval()
-    image = torch.randn(3, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(4))
-    with torch.inference_mode():
-        logits, evidence, anatomy, _ = inside(image)
-        assert torch.allclose(evidence.sum((2, 3)) + inside.bias, logits, atol=1e-5)
-        inside.anatomy.bias[1] = -60.0
-        assert inside(image)[1].abs().max() < 1e-15
-        assert torch.equal(inside(image)[2][:, 0], anatomy[:, 0])
