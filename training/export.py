@@ -13,7 +13,7 @@ import tomli_w
 import torch
 
 from radiolucent import wiring
-from radiolucent.cohort.evaluate import Request
+from radiolucent.cohort.evaluation import Request
 from radiolucent.importing import graph
 from training import model, rules, shipped, truth
 from training.config import Config, Finding

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from pydicom.data import get_testdata_file
 
-from radiolucent.cohort.evaluate import Evaluation, Progress, Request
+from radiolucent.cohort.evaluate import Progress
 from radiolucent.cohort.evaluate import evaluate as measure_engine
+from radiolucent.cohort.evaluation import Evaluation, Request
 from radiolucent.cohort.package import check_writable, dumps, write_package
 from radiolucent.deliver.folder import open_folder, write_bytes
 from radiolucent.engines.checks import Engine, load

@@ -17,7 +17,8 @@ import tiny_engine
 
 from radiolucent import wiring
 from radiolucent.cohort import needs, package
-from radiolucent.cohort.evaluate import Request, evaluate
+from radiolucent.cohort.evaluate import evaluate
+from radiolucent.cohort.evaluation import Request
 from radiolucent.cohort.package import replace_file, write_package
 from radiolucent.engines.checks import load
 from radiolucent.engines.package import PackageFiles

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tiny_engine
 
-from radiolucent.cohort.evaluate import Evaluation, Request, evaluate
+from radiolucent.cohort.evaluate import evaluate
+from radiolucent.cohort.evaluation import Evaluation, Request
 from radiolucent.cohort.figures import group_auc
 from radiolucent.cohort.kinds import kinds
 from radiolucent.cohort.reading import Reading

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from radiolucent import wiring
 from radiolucent.cli.importing import import_engine
-from radiolucent.cohort.evaluate import Evaluation, Request
+from radiolucent.cohort.evaluation import Evaluation, Request
 
 app = typer.Typer(help="List, show, check and evaluate engine packages.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]

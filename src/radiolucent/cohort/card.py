@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from radiolucent.cohort.evaluate import Evaluation, FindingFigures
+from radiolucent.cohort.card_maps import anatomy, faithful, maps
+from radiolucent.cohort.evaluation import Evaluation, FindingFigures
 from radiolucent.cohort.figures import Scores
-from radiolucent.cohort.measure import Interval
+from radiolucent.cohort.markdown import Names, number, short, table
 from radiolucent.cohort.targets import targets
 from radiolucent.cohort.trust import WORDS, TrustFigures
 
@@ -17,21 +17,6 @@ LEVELS = {
     "limited": "10 to 29",
     "insufficient": "fewer than 10, or an AUC whose interval reaches 0.5: scored but never called positive",
 }
-STATUS = {"validated": "validated", "not_validated": "not validated: not shown", "unmeasured": "not measured"}
-Names = Mapping[str, str]
-
-
-def _number(value: float) -> str:
-    return "not measured" if math.isnan(value) else f"{value:.2f}"
-
-
-def _short(interval: Interval) -> str:
-    return "not measured" if math.isnan(interval.value) else interval.text()
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
 def _performance(rows: Sequence[tuple[str, Scores]], names: Names) -> str:
@@ -62,11 +47,11 @@ def _performance(rows: Sequence[tuple[str, Scores]], names: Names) -> str:
                 point.ppv.text(),
                 f"{point.threshold:.3f}",
                 s.calibration_error.text(),
-                _number(s.brightness_auc),
+                number(s.brightness_auc),
                 s.evidence_level,
             ]
         )
-    return _table(header, body)
+    return table(header, body)
 
 
 def _points(rows: Sequence[tuple[str, Scores]], names: Names) -> str:
@@ -79,13 +64,13 @@ def _points(rows: Sequence[tuple[str, Scores]], names: Names) -> str:
             p.sensitivity.text(),
             p.specificity.text(),
             p.ppv.text(),
-            f"{_short(p.ppv_stated)} at {s.stated_prevalence:.3f}",
+            f"{short(p.ppv_stated)} at {s.stated_prevalence:.3f}",
         ]
         for key, s in rows
         for p in s.points
         if s.positives
     ]
-    return _table(header, body) if body else "Nothing to measure."
+    return table(header, body) if body else "Nothing to measure."
 
 
 def _uncertain(rows: Sequence[FindingFigures], names: Names) -> str:
@@ -99,13 +84,13 @@ def _uncertain(rows: Sequence[FindingFigures], names: Names) -> str:
             [
                 names[key],
                 "none" if band is None else f"{band[0]:.3f} to {band[1]:.3f}",
-                _short(c.coverage_positive),
-                _short(c.coverage_negative),
-                _short(c.uncertain),
+                short(c.coverage_positive),
+                short(c.coverage_negative),
+                short(c.uncertain),
             ]
         )
     header = ["Finding", "Band", "Positives covered", "Negatives covered", "Share of images inside the band"]
-    return _table(header, body)
+    return table(header, body)
 
 
 def _trust(rows: Sequence[FindingFigures], whole: TrustFigures, names: Names) -> str:
@@ -113,11 +98,11 @@ def _trust(rows: Sequence[FindingFigures], whole: TrustFigures, names: Names) ->
     body = [
         [
             name,
-            *(f"{t.calls[word]}: {_short(t.ppv[word])}" if t.calls[word] else "0" for word in WORDS),
-            _short(t.high_minus_moderate),
-            _short(t.moderate_minus_low),
-            f"{_short(t.warned_false)} of {t.false_calls}" if t.false_calls else "no false call",
-            _short(t.warned_true),
+            *(f"{t.calls[word]}: {short(t.ppv[word])}" if t.calls[word] else "0" for word in WORDS),
+            short(t.high_minus_moderate),
+            short(t.moderate_minus_low),
+            f"{short(t.warned_false)} of {t.false_calls}" if t.false_calls else "no false call",
+            short(t.warned_true),
         ]
         for name, t in entries
         if any(t.calls.values())
@@ -130,113 +115,35 @@ def _trust(rows: Sequence[FindingFigures], whole: TrustFigures, names: Names) ->
         "False calls with a flag or the word low",
         "Right calls with one",
     ]
-    return _table(header, body) if body else "Nothing was called positive."
-
-
-def _maps(rows: Sequence[FindingFigures], names: Names) -> str:
-    known = [r for r in rows if r.places.places]
-    if not known:
-        return "There are no boxes or masks for this engine's test images: where its maps point was **not measured**."
-    body = [
-        [
-            names[r.key],
-            f"{r.places.places} ({r.places.groups})",
-            r.places.hit_rate.text(),
-            _short(r.places.prior_hit_rate),
-            _short(r.places.centre_hit_rate),
-            r.places.gain.text(),
-            r.places.mean_iou.text(),
-            f"{r.choice.region_fraction:.1f}",
-            r.places.evidence_inside.text(),
-            _short(r.places.evidence_expected),
-            _short(r.places.peaks_expected),
-            STATUS[r.places.map_status],
-        ]
-        for r in known
-    ]
-    header = [
-        "Finding",
-        "Places (patients)",
-        "Hit rate (peak inside)",
-        "Hit rate of the position prior",
-        "Hit rate of the image centre",
-        "Gain over the better of both",
-        "Mean IoU of the region",
-        "Region at this share of the peak",
-        "Positive evidence inside the truth",
-        "Positive evidence inside the expected region",
-        "Peaks inside the expected region",
-        "Map",
-    ]
-    return _table(header, body)
+    return table(header, body) if body else "Nothing was called positive."
 
 
 def _targets(manifest: Mapping[str, Any], evaluation: Evaluation) -> str:
     """What was aimed at and what came of it, the command in the head of the section."""
-    rows = [[t.text, t.wanted, _short(t.figure.value), t.figure.on, t.verdict] for t in targets(manifest, evaluation)]
+    rows = [[t.text, t.wanted, short(t.figure.value), t.figure.on, t.verdict] for t in targets(manifest, evaluation)]
     if not rows:
         return "None were set."
-    return _table(["Target", "Wanted", "Measured", "On", "Verdict"], rows)
-
-
-def _anatomy(rows: Sequence[FindingFigures], names: Names) -> str:
-    body = [
-        [
-            names[r.key],
-            f"{r.anatomy.images} ({r.anatomy.groups})",
-            _short(r.anatomy.evidence_expected),
-            _short(r.anatomy.peaks_expected),
-        ]
-        for r in rows
-        if r.anatomy.images
-    ]
-    if not body:
-        return "Agreement with anatomy was not measured: this engine draws no expected region."
-    header = ["Finding", "Positives (patients)", "Positive evidence in the expected region", "Peaks inside it"]
-    return "On all positive test images in which the expected region was drawn:\n\n" + _table(header, body)
-
-
-def _faithful(evaluation: Evaluation) -> str:
-    found = evaluation.faithfulness
-    if found is None:
-        return "Not measured."
-    rows = [
-        ["Deletion: area over random order", _short(found.deletion_gain["random"]), "above 0"],
-        ["Deletion: area over centre outwards", _short(found.deletion_gain["centre"]), "above 0"],
-        ["Insertion: gain over random order", _short(found.insertion_gain["random"]), "above 0"],
-        ["Insertion: gain over centre outwards", _short(found.insertion_gain["centre"]), "above 0"],
-        ["Map under noise (sd 0.02): rank correlation", _short(found.noise_correlation), "near 1"],
-        ["Probability under noise: mean change", _short(found.noise_change), "near 0"],
-        ["Map under shifts of 2 %: rank correlation", _short(found.shift_correlation), "near 1"],
-        ["Probability under shifts: mean change", _short(found.shift_change), "near 0"],
-    ]
-    for row in evaluation.randomisation:
-        what = row.what.replace("_", " ")
-        words = f"{_short(row.correlation)}; size {_short(row.magnitude)}; sum misses by {row.completeness_error:.1e}"
-        rows.append([f"Random weights ({what}): rank correlation", words, "near 0"])
-    return f"On {found.probes} true positives of {found.groups} patients:\n\n" + _table(
-        ["What", "Measured", "Wanted"], rows
-    )
+    return table(["Target", "Wanted", "Measured", "On", "Verdict"], rows)
 
 
 def _subgroups(rows: Sequence[FindingFigures], names: Names) -> str:
     first, parts = rows[0], []
-    hits = {(s.by, s.value): f"{_short(s.hit_rate)} of {s.places}" for s in first.places.slices}
+    hits = {(s.by, s.value): f"{short(s.hit_rate)} of {s.places}" for s in first.places.slices}
     for by in dict.fromkeys(s.by for s in first.slices):
         body = [
             [
                 s.value,
                 f"{s.positives} / {s.positives + s.negatives}",
                 s.auc.text(),
-                _short(s.sensitivity),
-                _short(s.specificity),
+                short(s.sensitivity),
+                short(s.specificity),
                 hits.get((by, s.value), "no place known"),
             ]
             for s in first.slices
             if s.by == by
         ]
         header = [f"{names[first.key]} by {by}", "Positive / n", "AUC", "Sensitivity", "Specificity", "Hit rate"]
-        parts.append(_table(header, body))
+        parts.append(table(header, body))
     return "\n\n".join(parts) or "Nothing to compare."
 
 
@@ -245,8 +152,8 @@ def _kinds(evaluation: Evaluation, names: Names, keys: Sequence[str]) -> str:
         return ""
     body = [[f"{k.by} {k.value}".strip(), f"{k.images} ({k.groups})", k.accuracy.text()] for k in evaluation.kinds]
     kinds = ", ".join(names[key].lower() for key in keys)
-    table = _table(["Where", "Images (groups)", "Accuracy"], body)
-    return f"\n\nThe likeliest of {kinds} is the true one, among images that show exactly one of them:\n\n{table}"
+    body_table = table(["Where", "Images (groups)", "Accuracy"], body)
+    return f"\n\nThe likeliest of {kinds} is the true one, among images that show exactly one of them:\n\n{body_table}"
 
 
 def _guards(manifest: Mapping[str, Any]) -> str:
@@ -262,7 +169,7 @@ def _guards(manifest: Mapping[str, Any]) -> str:
     if not rows:
         return "This engine has no guard on content."
     header = ["What is stopped", "How", "Threshold", "Caught, of its kind kept aside", "Validation images stopped"]
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _rules(manifest: Mapping[str, Any]) -> str:
@@ -288,7 +195,7 @@ def _rules(manifest: Mapping[str, Any]) -> str:
         "Training images",
         "Evidence level",
     ]
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _speed(evaluation: Evaluation) -> str:
@@ -382,9 +289,9 @@ Class-conditional conformal sets at 10 %, chosen on validation. Inside the band 
 
 ## Where it looks
 
-{_maps(rows, names)}
+{maps(rows, names)}
 
-{_anatomy(rows, names)}
+{anatomy(rows, names)}
 
 A map is *validated* when places of ten or more patients are known and its peak hits them more often than the better of
 the position prior and the image centre (95 % interval above 0).
@@ -395,7 +302,7 @@ the position prior and the image centre (95 % interval above 0).
 
 ## Whether its maps say what it uses
 
-{_faithful(evaluation)}
+{faithful(evaluation)}
 
 ## What it refuses or flags
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from radiolucent.cohort.card import render
-from radiolucent.cohort.evaluate import DerivedFigures, Evaluation, FindingFigures
+from radiolucent.cohort.evaluation import DerivedFigures, Evaluation, FindingFigures
 from radiolucent.cohort.figures import PointFigures, Scores
 from radiolucent.cohort.measure import Interval
 from radiolucent.cohort.needs import need

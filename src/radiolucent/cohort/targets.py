@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from radiolucent.cohort.evaluate import Evaluation, FindingFigures
+from radiolucent.cohort.evaluation import Evaluation, FindingFigures
 from radiolucent.cohort.measure import NOTHING, Interval
 
 PATH = re.compile(r"^(?P<what>\w+)(\[(?P<part>[^\]]+)\])?\.(?P<name>\w+)(\[(?P<item>[^\]]+)\])?$")
