@@ -36,7 +36,7 @@ class DicomOptions:
     kinds: frozenset[ObjectKind] = ALL_KINDS
     fractional_segmentation: bool = False
     nominal_orientation: bool = True
-    software_version: str = "0.1.0"
+    software_version: str = "0.2.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
