@@ -103,7 +103,7 @@ def test_one_id_twice_is_refused(tmp_path: Path) -> None:
 
 
 SHIPPED = {
-    "chest-film": 15,
+    "chest-film": 16,
     "brain-mri-tumor": 4,
     "head-ct-hemorrhage": 7,
     "bone-fracture": 1,
