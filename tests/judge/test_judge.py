@@ -125,6 +125,7 @@ GUARDS = (
     [
         ((0.1, 0.1), 1.0, [], ()),
         ((0.9, 0.1), 1.0, ["wrong_content"], ("looks_lateral",)),
+        ((0.79, 0.1), 1.0, [], ("looks_lateral",)),
         ((0.1, 0.9), 1.0, [], ("looks_child",)),
         ((0.1, 0.1), 15.0, [], ("unlike_training",)),
         ((0.9, 0.1), 25.0, ["wrong_content", "unlike_training"], ("looks_lateral", "unlike_training")),

@@ -11,6 +11,7 @@ from radiolucent.cohort.figures import Scores
 from radiolucent.cohort.markdown import Names, number, short, table
 from radiolucent.cohort.targets import targets
 from radiolucent.cohort.trust import WORDS, TrustFigures
+from radiolucent.judge.guards import SURE
 
 LEVELS = {
     "adequate": "30 or more positive patients in the test part",
@@ -168,8 +169,9 @@ def _guards(manifest: Mapping[str, Any]) -> str:
         rows.append([guard["name"], guard["action"], f"{guard['threshold']:.3f}", caught, stopped])
     if not rows:
         return "This engine has no guard on content."
-    header = ["What is stopped", "How", "Threshold", "Caught, of its kind kept aside", "Validation images stopped"]
-    return table(header, rows)
+    header = ["What is noticed", "How", "Threshold", "Caught, of its kind kept aside", "Validation images caught"]
+    words = f"Flagged from the threshold on; where it may be refused, refused from a probability of {SURE} on.\n\n"
+    return words + table(header, rows)
 
 
 def _rules(manifest: Mapping[str, Any]) -> str:

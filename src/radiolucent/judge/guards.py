@@ -8,6 +8,10 @@ from radiolucent.errors import InputRefused
 from radiolucent.records.engine import EngineSpec
 from radiolucent.records.image import ImageFacts, Inference
 
+SURE = 0.8
+"""A guard that may refuse does so from this probability on; from its threshold to here it flags. Another hospital's
+right pictures come closer to a threshold than validation did."""
+
 FAR = 2.0
 """An image this many times beyond the novelty limit is refused; nearer ones are flagged."""
 
@@ -51,7 +55,7 @@ def content_guards(inference: Inference, spec: EngineSpec) -> Content:
         if chance < guard.threshold:
             continue
         flags.append(f"looks_{guard.name}")
-        if guard.action == "refuse":
+        if guard.action == "refuse" and chance >= SURE:
             refusals.append(
                 InputRefused(
                     "wrong_content",
