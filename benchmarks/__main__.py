@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.tables import Table
 
-NAMES = ("graph", "libraries", "whole_file", "memory")
+NAMES = ("graph", "libraries", "whole_file", "memory", "receiving", "stat", "sustained")
 
 
 def _chosen(name: str, runs: int, files: int) -> Callable[[], list[Table]]:

@@ -30,12 +30,15 @@ class Input(_Strict):
 
 
 class Model(_Strict):
+    """``gather``: read out where a softmax over the cells looks, not everywhere alike (`training.model.Gather`)."""
+
     backbone: str = "efficientnet_lite0"
     width: int = 128
     features: int = 384
     shallow: int = 32
     frozen_blocks: int = 2
     dropout: float = 0.2
+    gather: bool = False
 
 
 class Anatomy(_Strict):
@@ -58,7 +61,9 @@ class Anatomy(_Strict):
 class Schedule(_Strict):
     """How one phase is trained.
 
-    ``new_rate``: how many times faster the top-down path and the read-out learn, which start from nothing.
+    ``new_rate``: how many times faster the top-down path and the read-out learn, which start from nothing. ``keep``:
+    the epoch with the best mean AUC on validation, or the last one, where places are still being learnt when that
+    stands still.
     """
 
     epochs: int
@@ -72,6 +77,8 @@ class Schedule(_Strict):
     clear_weight: float = 0.2
     anatomy_weight: float = 1.0
     expected_weight: float = 0.1
+    gather_weight: float = 0.5
+    keep: Literal["best", "last"] = "best"
     flip: bool = False
     rotate_deg: float = 10.0
     drop_channel: float = 0.0

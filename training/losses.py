@@ -54,6 +54,21 @@ def evidence_losses(evidence: Tensor, masks: Tensor, scale: Tensor, offset: Tens
     return _share_loss(found, inside), _overlap_loss(drawn, covered)
 
 
+def gather_loss(shares: Tensor | None, masks: Tensor) -> Tensor:
+    """``-log`` of what the read-out's shares hold at the places that are known, over images with any.
+
+    ``shares``: logarithms ``[N, h*w]`` (`training.model.Gather`) of a square grid, or None; ``masks``: as above.
+    """
+    known = (masks != UNKNOWN).flatten(2).all(2)
+    where = torch.where(known[:, :, None, None], masks, torch.zeros_like(masks)).amax(1, keepdim=True)
+    seen = where.flatten(1).any(1)
+    if shares is None or not seen.any():
+        return masks.sum() * 0.0
+    side = round(shares.shape[1] ** 0.5)
+    inside = F.adaptive_max_pool2d(where[seen], (side, side)).flatten(1)
+    return -torch.logsumexp(shares[seen] + torch.log(inside), dim=1).mean()
+
+
 def clear_loss(evidence: Tensor, labels: Tensor, scale: Tensor, offset: Tensor, placed: Tensor) -> Tensor:
     """The strongest cells of findings that are known to be absent, read as a segmentation (see `evidence_losses`).
 

@@ -44,6 +44,26 @@ def _up(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)
 
 
+class Gather(nn.Module):
+    """One softmax over the cells: where the read-out looks; its shares times the number of cells scale the features.
+
+    A finding of one cell in a thousand hardly moves a plain mean. The shares sum to one however small the place is, so
+    they can be taught by it (`training.losses.gather_loss`), and the mean of the scaled map is the attention pooling of
+    Ilse et al. 2018: still a mean and one linear layer, so evidence still adds up.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.score = nn.Conv2d(features, 1, 1)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """``[N,C,h,w]`` to the scaled features and the logarithm of the shares ``[N,h*w]``."""
+        shares = torch.log_softmax(self.score(features).flatten(1).float(), dim=1)
+        cells = features.shape[2] * features.shape[3]
+        scale = (shares.exp() * cells).view(-1, 1, *features.shape[2:])
+        return features * scale.to(features.dtype), shares
+
+
 class TopDown(nn.Module):
     """Stage maps at strides 4, 8, 16, 32 to the last feature map at stride 8 and a shallow one at stride 4."""
 
@@ -73,14 +93,18 @@ class EvidenceNet(nn.Module):
     ``evidence.sum((2, 3)) + bias == logits``: Grad-CAM in closed form (Selvaraju et al. 2017, eq. 1 and 2, for a
     linear read-out of a pooled map; equal to CAM, Zhou et al. 2016, and HiResCAM, Draelos and Carin 2020).
     ``anatomy`` holds the probability of each region at every cell. ``shape_scale`` and ``shape_offset`` serve the
-    training loss alone.
+    training loss alone. With ``gather`` the last feature map is the scaled one of `Gather`, and ``embedding`` holds the
+    plain mean as well, behind what the read-out takes: a picture's kind does not show at the suspicious place alone.
     """
 
-    def __init__(self, backbone: nn.Module, neck: TopDown, *, findings: int, regions: int, dropout: float) -> None:
+    def __init__(
+        self, backbone: nn.Module, neck: TopDown, *, findings: int, regions: int, dropout: float, gather: bool = False
+    ) -> None:
         super().__init__()
         self.backbone, self.neck = backbone, neck
         self.dropout = nn.Dropout(dropout)
         features = neck.last[-3].out_channels
+        self.gather = Gather(features) if gather else None
         self.head = nn.Linear(features, findings)
         self.anatomy = nn.Conv2d(neck.down.out_channels, regions, 1)
         self.shape_scale = nn.Parameter(torch.ones(findings))
@@ -92,12 +116,20 @@ class EvidenceNet(nn.Module):
         return self.head.bias
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.read(x)[:4]
+
+    def read(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+        """What `forward` gives, and the logarithm of the shares ``[N,h*w]`` of `Gather` where there is one."""
         features, shallow = self.neck(self.backbone(x))
-        embedding = features.mean((2, 3))
-        logits = self.head(self.dropout(embedding))
+        whole, shares = features, None
+        if self.gather is not None:
+            features, shares = self.gather(features)
+        pooled = features.mean((2, 3))
+        logits = self.head(self.dropout(pooled))
         weight = self.head.weight[:, :, None, None] / (features.shape[2] * features.shape[3])
         evidence = F.conv2d(features, weight.to(features.dtype))
-        return logits, evidence, torch.sigmoid(self.anatomy(shallow)), embedding
+        embedding = pooled if shares is None else torch.cat([pooled, whole.mean((2, 3))], dim=1)
+        return logits, evidence, torch.sigmoid(self.anatomy(shallow)), embedding, shares
 
 
 class Ensemble(nn.Module):
@@ -126,10 +158,11 @@ class Features(nn.Module):
 
     def __init__(self, network: EvidenceNet) -> None:
         super().__init__()
-        self.backbone, self.neck = network.backbone, network.neck
+        self.backbone, self.neck, self.gather = network.backbone, network.neck, network.gather
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.neck(self.backbone(x))[0]
+        features = self.neck(self.backbone(x))[0]
+        return features if self.gather is None else self.gather(features)[0]
 
 
 def build(config: Config, *, pretrained: bool = True) -> EvidenceNet:
@@ -155,6 +188,7 @@ def build(config: Config, *, pretrained: bool = True) -> EvidenceNet:
         findings=len(config.findings),
         regions=len(config.anatomy.regions),
         dropout=config.model.dropout,
+        gather=config.model.gather,
     )
 
 

@@ -21,7 +21,7 @@ from training import data, model
 from training.anatomy import region_grid
 from training.augment import augment
 from training.config import Config, Schedule
-from training.losses import anatomy_loss, clear_loss, evidence_losses, expected_loss, label_loss
+from training.losses import anatomy_loss, clear_loss, evidence_losses, expected_loss, gather_loss, label_loss
 from training.synthetic import Painter
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ def mirrored(regions: list[str]) -> Tensor:
 class Objective:
     """The weighted losses of one augmented batch."""
 
-    NAMES = ("label", "share", "shape", "clear", "anatomy", "expected")
+    NAMES = ("label", "share", "shape", "clear", "anatomy", "expected", "gather")
 
     def __init__(self, train: Arrays, config: Config, schedule: Schedule, generator: torch.Generator) -> None:
         self.arrays, self.config, self.schedule, self.generator = train, config, schedule, generator
@@ -104,7 +104,7 @@ class Objective:
         self.painter = Painter(config, share=schedule.synthetic) if schedule.synthetic else None
 
     def __call__(self, network: model.EvidenceNet, chosen: NDArray[np.int64]) -> Tensor:
-        """``[6]`` losses in the order of `NAMES`, unweighted."""
+        """``[7]`` losses in the order of `NAMES`, unweighted."""
         pictures, known, where, drawn = (
             a[chosen] for a in (self.arrays.images, self.arrays.labels, self.arrays.masks, self.arrays.regions)
         )
@@ -120,7 +120,7 @@ class Objective:
         )
         labels = torch.from_numpy(known)
         with torch.autocast("cpu", torch.bfloat16):
-            logits, evidence, anatomy, _ = network(normalise(images, self.config))
+            logits, evidence, anatomy, _, shares = network.read(normalise(images, self.config))
         share, shape = evidence_losses(evidence, masks, network.shape_scale, network.shape_offset)
         margin = self.config.anatomy.margin
         return torch.stack(
@@ -131,6 +131,7 @@ class Objective:
                 clear_loss(evidence, labels, network.shape_scale, network.shape_offset, self.placed),
                 anatomy_loss(anatomy, regions),
                 expected_loss(evidence, anatomy, labels, self.members, margin),
+                gather_loss(shares, masks),
             ]
         )
 
@@ -139,7 +140,7 @@ class Objective:
         """Weights in the order of `NAMES`."""
         s = self.schedule
         places = (s.evidence_weight, s.shape_weight, s.clear_weight)
-        return torch.tensor([1.0, *places, s.anatomy_weight, s.expected_weight])
+        return torch.tensor([1.0, *places, s.anatomy_weight, s.expected_weight, s.gather_weight])
 
 
 def rarity(labels: NDArray[np.float32]) -> Tensor:
@@ -194,7 +195,7 @@ def fit(
     tag: str,
     mixed: int = 0,
 ) -> model.EvidenceNet:
-    """Train one phase; a checkpoint each epoch, the best by mean validation AUC at the end.
+    """Train one phase; a checkpoint each epoch, at the end the best by mean validation AUC, or the last (``keep``).
 
     The last ``mixed`` images of ``train`` are further material: each epoch sees ``schedule.mix`` of them, rare findings
     first (`rarity`), and all of the others.
@@ -257,8 +258,8 @@ def fit(
                 "seconds": round(time.monotonic() - started, 1),
             },
         )
-        if mean > best:
-            best = mean
+        if mean > best or schedule.keep == "last":
+            best = max(best, mean)
             torch.save(average.module.state_dict(), run / f"{tag}-best.pt")
         held = {name: part.state_dict() for name, part in parts.items()}
         draws = {"draws": generator.get_state(), "dropout_draws": torch.get_rng_state()}

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from training.losses import anatomy_loss, clear_loss, evidence_losses, expected_loss, label_loss
+from training.losses import anatomy_loss, clear_loss, evidence_losses, expected_loss, gather_loss, label_loss
 
 pytestmark = pytest.mark.training
 NAN = float("nan")
@@ -164,3 +164,32 @@ def test_clear_loss_leaves_alone_what_has_no_place_and_teaches_no_scale() -> Non
     assert offset.grad is None
     nothing = clear_loss(evidence, torch.ones(1, 2), scale, offset, torch.tensor([True, True]))
     assert float(nothing.detach()) == 0.0
+
+
+def test_gather_loss_by_hand() -> None:
+    shares = torch.log(torch.tensor([[0.5, 0.25, 0.125, 0.125], [0.7, 0.1, 0.1, 0.1]]))
+    unknown = torch.full((1, 1, 2, 2), 255.0)
+    masks = torch.cat([torch.tensor([[[[0.0, 1.0], [0.0, 1.0]]]]), unknown])
+    assert float(gather_loss(shares, masks)) == pytest.approx(-math.log(0.375), rel=1e-6)
+
+
+def test_gather_loss_takes_places_of_all_findings_together() -> None:
+    shares = torch.log(torch.tensor([[0.5, 0.25, 0.125, 0.125]]))
+    one = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
+    other = torch.tensor([[0.0, 1.0], [0.0, 0.0]])
+    unknown = torch.full((2, 2), 255.0)
+    assert float(gather_loss(shares, torch.stack([one, other, unknown])[None])) == pytest.approx(-math.log(0.75))
+
+
+def test_gather_loss_without_shares_or_places_is_nothing() -> None:
+    masks = torch.full((1, 1, 2, 2), 255.0)
+    assert float(gather_loss(None, masks)) == 0.0
+    assert float(gather_loss(torch.log(torch.full((1, 4), 0.25)), masks)) == 0.0
+
+
+def test_gather_loss_pulls_shares_to_the_place() -> None:
+    score = torch.zeros(1, 4, requires_grad=True)
+    masks = torch.tensor([[[[0.0, 0.0], [1.0, 0.0]]]])
+    gather_loss(torch.log_softmax(score, dim=1), masks).backward()
+    assert score.grad is not None
+    assert torch.allclose(score.grad, torch.tensor([[0.25, 0.25, -0.75, 0.25]]))

@@ -13,6 +13,7 @@ from rich.markup import escape
 import radiolucent
 from radiolucent import wiring
 from radiolucent.cli import engines as engines_commands
+from radiolucent.cli import serving
 from radiolucent.cli.analyze import run_analysis
 from radiolucent.cli.compare import run_comparison
 from radiolucent.errors import EngineError, RadiolucentError, SettingsError
@@ -28,6 +29,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(engines_commands.app, name="engines")
+app.command()(serving.serve)
+app.command()(serving.status)
+for group in (serving.rules_app, serving.studies_app, serving.deliveries_app, serving.audit_app):
+    app.add_typer(group)
 EnginesFolder = Annotated[
     list[Path] | None,
     typer.Option("--engines", help="Folder with engine packages, besides or instead of the shipped ones."),

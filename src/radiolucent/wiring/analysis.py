@@ -1,4 +1,4 @@
-"""The composition root: puts the rooms together."""
+"""What reads files at once, without a server: analysis, evaluation, import, phantoms."""
 
 from __future__ import annotations
 

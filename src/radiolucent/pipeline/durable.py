@@ -1,0 +1,183 @@
+"""The durable workflows: the bare order of a study's steps, and one attempt at one delivery. The only home of dbos.
+
+Workflows and steps are named, their arguments are keys and counts. The application version is pinned to the release
+that wrote the workflows; a release that changes their order changes it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID, StepOptions
+
+from radiolucent.errors import PeerUnavailable
+from radiolucent.pipeline.faults import Faults
+from radiolucent.pipeline.sending import Dispatch
+from radiolucent.pipeline.steps import Steps
+from radiolucent.store.outbox import Delivery
+from radiolucent.store.work import Job
+
+WORKFLOW_VERSION = "radiolucent-1"
+ROUTINE, URGENT, SEND = "read-routine", "read-urgent", "send"
+POLL_S = 0.05
+FIRST, LATER = 1, 10
+STEP_ATTEMPTS = 20
+FAILED = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Width:
+    """How much runs side by side in this process."""
+
+    readers: int
+    urgent: int
+    senders: int
+    max_attempts: int
+
+
+class Durable:
+    """The workflow engine of one process.
+
+    Parameters
+    ----------
+    url
+        Database of the workflows; on PostgreSQL the store's own.
+    worker_id
+        Which process this is; one that starts again under its name goes on with its own work.
+    works
+        Whether this process takes work off the queues, or only puts it there.
+    """
+
+    def __init__(
+        self, steps: Steps, dispatch: Dispatch, faults: Faults, *, url: str, worker_id: str, width: Width, works: bool
+    ) -> None:
+        self._steps, self._dispatch, self._faults, self._width = steps, dispatch, faults, width
+        self._works = works
+        config: DBOSConfig = {
+            "name": "radiolucent",
+            "system_database_url": url,
+            "application_version": WORKFLOW_VERSION,
+            "executor_id": worker_id,
+            "enable_otlp": False,
+            "log_level": "ERROR",
+        }
+        DBOS(config=config)
+
+        def read_study(study_key: str, revision: int, priority: str) -> str:
+            return self._read(study_key, revision, priority)
+
+        def send_delivery(delivery_id: str) -> str:
+            return self._send(delivery_id)
+
+        self._read_study = DBOS.workflow(name="read_study")(read_study)
+        self._send_delivery = DBOS.workflow(name="send_delivery")(send_delivery)
+
+    def start(self) -> None:
+        """Open the queues; work that was under way when this process last ended goes on."""
+        if not self._works:
+            DBOS.listen_queues([])
+        DBOS.launch()
+        for name, width in (
+            (ROUTINE, self._width.readers),
+            (URGENT, self._width.urgent or self._width.readers),
+            (SEND, self._width.senders),
+        ):
+            DBOS.register_queue(
+                name, worker_concurrency=width, polling_interval_sec=POLL_S, on_conflict="always_update"
+            )
+        library = logging.getLogger("dbos")
+        library.handlers.clear()  # its own would print tracebacks; ours writes what happened and no values
+        library.propagate = True
+
+    def stop(self, *, timeout_s: float) -> None:
+        """Take nothing new, let what runs end, close."""
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=int(timeout_s))
+
+    def enqueue(self, job: Job) -> None:
+        """Put a study on its queue; the same study and revision is there once, however often this is called."""
+        urgent = job.priority == "stat"
+        identity = f"read-{job.study_key}-{job.revision}" + ("-urgent" if urgent else "")
+        with SetWorkflowID(identity):
+            DBOS.enqueue_workflow(
+                URGENT if urgent else ROUTINE, self._read_study, job.study_key, job.revision, job.priority
+            )
+        self._faults.at("enqueued")
+
+    def enqueue_delivery(self, delivery: Delivery) -> None:
+        """Put one attempt at a delivery on the queue, once."""
+        priority = FIRST if delivery.priority == "stat" else LATER
+        identity = f"send-{delivery.delivery_id}-{delivery.attempts}"
+        with SetWorkflowID(identity), SetEnqueueOptions(priority=priority):
+            DBOS.enqueue_workflow(SEND, self._send_delivery, delivery.delivery_id)
+
+    def hand_over(self, dead: Sequence[str]) -> None:
+        """Put the unfinished work of dead processes back on the queues."""
+        DBOS._recover_pending_workflows(list(dead))
+
+    def has_failed(self, identity: str) -> bool:
+        """Whether a workflow ended without finishing its study."""
+        status = DBOS.get_workflow_status(identity)
+        return status is not None and status.status in FAILED
+
+    def forget(self, *, before_ms: int, limit: int = 1000) -> int:
+        """Delete finished workflows; the store holds what came of them."""
+        done = DBOS.list_workflows(status="SUCCESS", end_time=_iso(before_ms), limit=limit, load_input=False)
+        identities = [workflow.workflow_id for workflow in done]
+        if identities:
+            DBOS.delete_workflows(identities)
+        return len(identities)
+
+    def _read(self, study_key: str, revision: int, priority: str) -> str:
+        job = Job(study_key=study_key, revision=revision, priority="stat" if priority == "stat" else "routine")
+        identity = str(DBOS.workflow_id)
+        routed = DBOS.run_step(_step("route"), self._route, job, identity)
+        if routed is None:
+            return "stale"
+        rule, engine, destinations = routed
+        if rule is None:
+            return "unrouted"
+        for attempt in range(1, self._width.max_attempts + 1):
+            outcome, code, text = DBOS.run_step(_step("read"), self._steps.read, job, engine)
+            if outcome != "crashed":
+                break
+            DBOS.run_step(_step("crashed"), self._steps.crashed, job, final=attempt == self._width.max_attempts)
+        else:
+            return "quarantined"
+        if outcome == "stale":
+            return "stale"
+        kept = DBOS.run_step(_step("record"), self._steps.record, job, destinations, outcome, code, text)
+        return "recorded" if kept else "stale"
+
+    def _route(self, job: Job, by: str) -> tuple[str | None, str | None, tuple[str, ...]] | None:
+        """Plain values: what is kept of a step must be readable by the next release."""
+        routed = self._steps.route(job, by=by)
+        return None if routed is None else (routed.rule, routed.engine, routed.destinations)
+
+    def _send(self, delivery_id: str) -> str:
+        self._faults.at("sending")
+        state = DBOS.run_step(_step("attempt"), self._dispatch.attempt, delivery_id)
+        self._faults.at("sent")
+        return state
+
+
+def _step(name: str) -> StepOptions:
+    """A step that outlasts a database that is away for some minutes."""
+    return {
+        "name": name,
+        "retries_allowed": True,
+        "max_attempts": STEP_ATTEMPTS,
+        "interval_seconds": 0.5,
+        "backoff_rate": 1.5,
+        "should_retry": _is_worth_retrying,
+    }
+
+
+def _is_worth_retrying(error: BaseException) -> bool:
+    return isinstance(error, PeerUnavailable)
+
+
+def _iso(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()

@@ -1,0 +1,134 @@
+"""The door of every image, whichever way it comes: identified, stored, committed, and only then said to be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from radiolucent.errors import InputRefused
+from radiolucent.pipeline.faults import Faults
+from radiolucent.pipeline.journal import Journal
+from radiolucent.prepare.identity import Identified, identify
+from radiolucent.records.door import Offered
+from radiolucent.records.received import Kept
+from radiolucent.store import intake
+from radiolucent.store.blobs import Blobs
+
+AT_THE_DOOR = frozenset({"association_rejected", "caller_refused"})
+"""Refusals of a caller, not of an instance."""
+
+
+class Counted(Protocol):
+    """Counts of what came and what was refused."""
+
+    def received(self, size_bytes: int) -> None:
+        """An instance was kept, or was here already."""
+
+    def refused(self, code: str) -> None:
+        """Something was not kept."""
+
+
+class Intake:
+    """Takes instances in.
+
+    Parameters
+    ----------
+    quiet_s
+        How long a study waits for more.
+    most_bytes
+        A larger dataset is refused.
+    on_kept
+        Called after an instance was committed.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        blobs: Blobs,
+        counted: Counted,
+        faults: Faults,
+        *,
+        quiet_s: float,
+        most_bytes: int,
+        implementation_class_uid: str,
+        on_kept: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._journal, self._blobs, self._counted, self._faults = journal, blobs, counted, faults
+        self._quiet_s, self._most_bytes = quiet_s, most_bytes
+        self._implementation = implementation_class_uid
+        self._on_kept = on_kept
+
+    def keep(self, offered: Offered) -> Kept:
+        """Keep one instance; when this returns, it is on disk and in the database.
+
+        Raises
+        ------
+        InputRefused
+            What `identify` raises; ``instance_too_large``; ``duplicate_uid`` where another content has the UID.
+        PeerUnavailable
+            ``storage_full``, ``database_unavailable``: nothing was kept, and the sender may try again.
+        """
+        if len(offered.dataset) > self._most_bytes:
+            raise InputRefused(
+                "instance_too_large",
+                found="an instance larger than dicom.max_instance_mb",
+                expected="a smaller instance",
+                action="Raise the limit, or leave this kind of object out.",
+            )
+        found = identify(
+            offered.dataset,
+            transfer_syntax_uid=offered.transfer_syntax_uid,
+            sop_class_uid=offered.sop_class_uid,
+            sop_instance_uid=offered.sop_instance_uid,
+            calling_ae=offered.sender,
+            peer=offered.peer,
+            implementation_class_uid=self._implementation,
+        )
+        kept = self._keep(offered, found)
+        if kept.outcome == "conflict":
+            raise _other_content()
+        self._faults.at("kept")
+        self._counted.received(found.received.size_bytes)
+        self._on_kept()
+        return kept
+
+    def refuse(self, code: str, sender: str, peer: str) -> None:
+        """Put on record that something was not kept."""
+        self._counted.refused(code)
+        with self._journal.entry() as entry:
+            stage = "connection" if code in AT_THE_DOOR else None
+            entry.audit("refuse", outcome="minor_failure", actor=sender or "unknown", peer=peer, code=code, stage=stage)
+
+    def _keep(self, offered: Offered, found: Identified) -> Kept:
+        received = found.received
+        with self._journal.reading() as connection:
+            known = intake.find_known(connection, received)
+        path = ""
+        if known is None:
+            self._blobs.check_space(received.size_bytes)
+            path = self._blobs.put(received.sha256, (found.head, offered.dataset))
+            self._faults.at("stored")
+        with self._journal.entry() as entry:
+            kept = known or intake.keep(entry.connection, received, path=path, now=entry.at, quiet_s=self._quiet_s)
+            if kept.outcome != "conflict":
+                entry.audit(
+                    "receive",
+                    actor=offered.sender or "unknown",
+                    peer=offered.peer,
+                    study_instance_uid=received.study_instance_uid,
+                    patient_id=received.patient.patient_id,
+                    sop_instance_uid=received.sop_instance_uid,
+                    sha256=received.sha256,
+                    outcome_of=kept.outcome,
+                    reopened="yes" if kept.reopened else None,
+                )
+        return kept
+
+
+def _other_content() -> InputRefused:
+    return InputRefused(
+        "duplicate_uid",
+        found="a SOP Instance UID that is kept already with other content",
+        expected="one content per SOP Instance UID (PS3.3 C.12.1)",
+        action="Find out which one is right; the first was kept, this one was not.",
+    )

@@ -1,0 +1,182 @@
+"""The heart of a running installation: what is due is put on a queue, the dead are buried, the old is cleared away."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from radiolucent.errors import PeerUnavailable
+from radiolucent.logs import event
+from radiolucent.pipeline.durable import Durable
+from radiolucent.pipeline.journal import Journal
+from radiolucent.store import outbox, upkeep, work, workers
+from radiolucent.store.blobs import Blobs
+from radiolucent.store.outbox import Delivery
+from radiolucent.store.work import Job
+
+log = logging.getLogger(__name__)
+TICK_S, BEAT_S, SILENT_S, STUCK_S, CLEAN_S = 0.1, 2.0, 12.0, 5.0, 3600.0
+ASKED_S = 30.0
+DAY_S = 86_400.0
+MESSAGES_DAYS, WORKFLOWS_DAYS = 30, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upkeep:
+    """How long things are kept, in days; 0 is for ever."""
+
+    images_days: int = 0
+    results_days: int = 0
+    checkpoint_s: float = 900.0
+    max_attempts: int = 3
+
+
+class Service:
+    """Looks at the store ten times a second and does what is due. Every process of an installation has one."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        blobs: Blobs,
+        durable: Durable,
+        *,
+        worker_id: str,
+        upkeep: Upkeep,
+        checkpoint: Callable[[], None],
+    ) -> None:
+        self._journal, self._blobs, self._durable = journal, blobs, durable
+        self._worker_id, self._upkeep, self._checkpoint = worker_id, upkeep, checkpoint
+        self._asked: dict[str, float] = {}
+        self._wake, self._ending = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="service", daemon=True)
+        self._last: dict[str, float] = {}
+        self._started_at = journal.clock().timestamp()
+
+    def start(self) -> None:
+        """Open the queues and begin."""
+        self._durable.start()
+        self._beat(self._now())
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something may be due now."""
+        self._wake.set()
+
+    def stop(self, *, timeout_s: float = 30.0) -> None:
+        """Begin nothing new, let what runs end, say goodbye."""
+        self._ending.set()
+        self._wake.set()
+        self._thread.join(timeout_s)
+        self._durable.stop(timeout_s=timeout_s)
+        try:
+            with self._journal.entry() as entry:
+                workers.bury(entry.connection, self._worker_id)
+        except PeerUnavailable:
+            event(log, "goodbye_not_kept", level=logging.WARNING)
+
+    def tick(self) -> None:
+        """One look: studies and deliveries that are due, then, less often, the rest."""
+        now = self._now()
+        for job in self._due(now):
+            if self._is_new(f"{job.study_key}-{job.revision}-{job.priority}", now):
+                self._durable.enqueue(job)
+        for delivery in self._deliveries(now):
+            if self._is_new(f"{delivery.delivery_id}-{delivery.attempts}", now):
+                self._durable.enqueue_delivery(delivery)
+        for name, every_s, do in (
+            ("beat", BEAT_S, self._beat),
+            ("stuck", STUCK_S, self._free_stuck),
+            ("checkpoint", self._upkeep.checkpoint_s, self._anchor),
+            ("clean", CLEAN_S, self._clean),
+        ):
+            if now - self._last.get(name, self._started_at) >= every_s:
+                self._last[name] = now
+                do(now)
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            try:
+                self.tick()
+            except PeerUnavailable as error:
+                event(log, "service_waits", level=logging.WARNING, code=error.code)
+                self._ending.wait(1.0)
+            except Exception:  # noqa: BLE001  whatever one look found, the next is made
+                event(log, "service_failed", level=logging.ERROR, error=True)
+                self._ending.wait(1.0)
+            self._wake.wait(TICK_S)
+            self._wake.clear()
+
+    def _now(self) -> float:
+        return self._journal.clock().timestamp()
+
+    def _due(self, now: float) -> list[Job]:
+        with self._journal.reading() as connection:
+            waiting = work.is_any_due(connection, now=now)
+            ready = work.ready(connection)
+        if not waiting:
+            return ready
+        with self._journal.entry() as entry:
+            return [*ready, *work.claim_due(entry.connection, now=now)]
+
+    def _deliveries(self, now: float) -> list[Delivery]:
+        with self._journal.reading() as connection:
+            return outbox.due(connection, now=now)
+
+    def _is_new(self, what: str, now: float) -> bool:
+        """Whether this was not put on a queue a moment ago; the queue itself takes a thing only once."""
+        if now - self._asked.get(what, 0.0) < ASKED_S:
+            return False
+        if len(self._asked) > 10_000:
+            self._asked = {name: at for name, at in self._asked.items() if now - at < ASKED_S}
+        self._asked[what] = now
+        return True
+
+    def _beat(self, now: float) -> None:
+        with self._journal.entry() as entry:
+            workers.beat(entry.connection, self._worker_id, now=now, started_at=self._started_at)
+            dead = [w for w in workers.dead(entry.connection, now=now, silent_s=SILENT_S) if w != self._worker_id]
+        if not dead:
+            return
+        self._durable.hand_over(dead)
+        with self._journal.entry() as entry:
+            for name in dead:
+                workers.bury(entry.connection, name)
+        event(log, "workers_buried", level=logging.WARNING, count=len(dead))
+
+    def _free_stuck(self, _now: float) -> None:
+        """Studies whose workflow failed for good: once more, or aside."""
+        with self._journal.reading() as connection:
+            claimed = upkeep.in_work(connection)
+        for study in claimed:
+            if not self._durable.has_failed(study.claimed_by):
+                continue
+            quarantine = study.attempts + 1 >= self._upkeep.max_attempts
+            with self._journal.entry() as entry:
+                if upkeep.release(entry.connection, study, quarantine=quarantine) and quarantine:
+                    uid = work.study(entry.connection, study.study_key).study_instance_uid
+                    entry.audit("quarantine", outcome="serious_failure", study_instance_uid=uid, code="workflow_failed")
+            event(log, "workflow_failed", level=logging.ERROR, study=study.study_key, attempt=study.attempts + 1)
+
+    def _anchor(self, _now: float) -> None:
+        self._checkpoint()
+
+    def _clean(self, now: float) -> None:
+        for role, days in (("source", self._upkeep.images_days), ("result", self._upkeep.results_days)):
+            if days:
+                self._clear(role, before=now - days * DAY_S)
+        with self._journal.entry() as entry:
+            upkeep.forget_messages(entry.connection, before=now - MESSAGES_DAYS * DAY_S)
+        self._durable.forget(before_ms=int((now - WORKFLOWS_DAYS * DAY_S) * 1000))
+
+    def _clear(self, role: str, *, before: float) -> None:
+        with self._journal.entry() as entry:
+            old = upkeep.old_files(entry.connection, role=role, before=before)
+            if not old:
+                return
+            upkeep.forget_files(entry.connection, old)
+            entry.audit("delete", role=role, count=len(old))
+        for row in old:
+            self._blobs.path(row.path).unlink(missing_ok=True)
+        event(log, "cleared", kind=role, count=len(old))

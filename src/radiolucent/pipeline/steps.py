@@ -1,0 +1,184 @@
+"""The steps of a study in the hospital: route, read, record. Each may be repeated and does its work once in effect."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Literal
+
+from radiolucent.ingest.rules import choose, facts_of
+from radiolucent.pipeline.faults import Faults
+from radiolucent.pipeline.journal import Entry, Journal
+from radiolucent.pipeline.meters import Meters
+from radiolucent.pipeline.read_job import ReadDone, ReadJob
+from radiolucent.pipeline.reader import Reader, ReaderCrashed
+from radiolucent.pipeline.study_context import study_context
+from radiolucent.pipeline.study_report import Source, build_report, not_processed, object_rows
+from radiolucent.records.result import Reason
+from radiolucent.records.study import StudyReport
+from radiolucent.settings import Rule
+from radiolucent.store import hospital, work
+from radiolucent.store.blobs import Blobs
+from radiolucent.store.work import Job, StudyRow
+
+Outcome = Literal["read", "not_processed", "crashed", "stale"]
+CLEARED = Reason(
+    code="images_cleared",
+    text="Found images that the retention rules have cleared; expected all images of the study. "
+    "What was said of it before stands; a part of a study is not read as if it were the whole.",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routed:
+    """What the rules say of a study: nothing to do where ``rule`` is ``None``."""
+
+    rule: str | None
+    engine: str | None
+    destinations: tuple[str, ...]
+
+
+class Steps:
+    """The work behind the durable workflow. What travels between steps are keys, counts and codes, never a patient."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        blobs: Blobs,
+        meters: Meters,
+        faults: Faults,
+        *,
+        rules: Sequence[Rule],
+        readers: Sequence[Reader],
+        urgent: Reader | None,
+        guards: Literal["refuse", "flag"],
+        implementation_class_uid: str,
+    ) -> None:
+        self._journal, self._blobs, self._meters, self._faults = journal, blobs, meters, faults
+        self._rules, self._guards, self._implementation = rules, guards, implementation_class_uid
+        self._idle: queue.Queue[Reader] = queue.Queue()
+        for reader in readers:
+            self._idle.put(reader)
+        self._urgent = urgent
+
+    def route(self, job: Job, *, by: str) -> Routed | None:
+        """Take a study into work and find its rule; ``None`` if somebody else has it, or it has moved on."""
+        with self._journal.entry() as entry:
+            if not work.claim(entry.connection, job, by=by):
+                return None
+            study = work.study(entry.connection, job.study_key)
+            images = work.sources(entry.connection, job.study_key)
+            facts = facts_of(study.header, ((i.header, i.calling_ae) for i in images))
+            rule = choose(self._rules, facts)
+            if rule is None:
+                work.move(entry.connection, job, to="unrouted", code="no_rule")
+                entry.audit("refuse", study_instance_uid=study.study_instance_uid, code="no_rule")
+                return Routed(rule=None, engine=None, destinations=())
+            work.move(entry.connection, job, to="processing", rule=rule.name)
+        self._faults.at("routed")
+        return Routed(rule=rule.name, engine=rule.engine, destinations=rule.destinations)
+
+    def read(self, job: Job, engine: str | None) -> tuple[Outcome, str, str]:
+        """Read a study's images into its folder: the outcome, and code and text where no engine could run."""
+        started = perf_counter()
+        with self._journal.reading() as connection:
+            if work.study(connection, job.study_key).revision != job.revision:
+                return "stale", "", ""
+            sources = work.sources(connection, job.study_key)
+        paths = tuple(self._blobs.path(row.path) for row in sources if row.path)
+        if len(paths) < len(sources):
+            return "not_processed", CLEARED.code, CLEARED.text
+        asked = ReadJob(paths=paths, out=self._folder(job), engine=engine, guards=self._guards)
+        try:
+            done = self._with_reader(job, asked)
+        except ReaderCrashed:
+            return "crashed", "reader_crashed", ""
+        self._meters.step("read", perf_counter() - started)
+        self._faults.at("read")
+        if done.code is not None:
+            return "not_processed", done.code, done.text or ""
+        return "read", "", ""
+
+    def _with_reader(self, job: Job, asked: ReadJob) -> ReadDone:
+        if job.priority == "stat" and self._urgent is not None:
+            return self._urgent.read(asked)
+        reader = self._idle.get()
+        try:
+            return reader.read(asked)
+        finally:
+            self._idle.put(reader)
+
+    def record(self, job: Job, destinations: Sequence[str], outcome: Outcome, code: str, text: str) -> bool:
+        """Keep the report, its objects and what is to be sent, in one transaction; no if the study has moved on."""
+        started = perf_counter()
+        with self._journal.reading() as connection:
+            study = work.study(connection, job.study_key)
+            order = hospital.order_of(
+                connection, accession_number=study.accession_number, study_instance_uid=study.study_instance_uid
+            )
+            before = work.report(connection, job.study_key, before=job.revision)
+            source = Source(
+                images=work.sources(connection, job.study_key),
+                context=study_context(study, order),
+                revision=job.revision,
+                replaces=None if before is None else before.report_id,
+            )
+        now = self._journal.clock()
+        if outcome == "read":
+            folder = self._folder(job)
+            rows = object_rows(folder, self._blobs.root, implementation_class_uid=self._implementation)
+            report = build_report(folder, source, objects=rows, now=now)
+        else:
+            rows, report = [], not_processed(Reason(code=code, text=text), source, now=now)
+        self._faults.at("reported")
+        with self._journal.entry() as entry:
+            kept = work.record(entry.connection, job, report, rows, destinations, now=entry.at)
+            if kept:
+                self._audit(entry, report, study)
+            self._faults.at("recording")
+        self._faults.at("recorded")
+        self._meters.step("record", perf_counter() - started)
+        return kept
+
+    def crashed(self, job: Job, *, final: bool) -> None:
+        """Note that a reading process died over a study; after the last attempt it is quarantined."""
+        with self._journal.entry() as entry:
+            study = work.study(entry.connection, job.study_key)
+            to = "quarantined" if final else "processing"
+            if work.move(entry.connection, job, to=to, code="reader_crashed", attempts=1) and final:
+                entry.audit(
+                    "quarantine",
+                    outcome="serious_failure",
+                    study_instance_uid=study.study_instance_uid,
+                    patient_id=study.patient_id,
+                    code="reader_crashed",
+                )
+
+    def _folder(self, job: Job) -> Path:
+        return self._blobs.root / "results" / job.study_key / f"{job.revision:04d}"
+
+    @staticmethod
+    def _audit(entry: Entry, report: StudyReport, study: StudyRow) -> None:
+        for engine in report.engines:
+            entry.audit(
+                "inference",
+                study_instance_uid=study.study_instance_uid,
+                patient_id=study.patient_id,
+                engine=engine.id,
+                version=engine.version,
+                sha256=engine.sha256,
+                images=len(report.images),
+            )
+        entry.audit(
+            "result",
+            study_instance_uid=study.study_instance_uid,
+            patient_id=study.patient_id,
+            report=report.report_id,
+            status=report.status,
+            revision=report.revision,
+            positives=len(report.positives),
+            code=report.refusals[0].code if report.refusals else None,
+        )

@@ -1,0 +1,140 @@
+"""A study as the hospital knows it, and what was said of it: what HL7, FHIR and DICOM messages are built from.
+
+Unlike a result file, these records name the patient: they stay in the process, the store and the outgoing message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from radiolucent.records.engine import Code
+from radiolucent.records.result import Confidence, EngineRef, Reason
+
+StudyStatus = Literal["positive", "nothing_found", "refused", "not_processed"]
+"""What a report says: something is over its threshold; everything was read and nothing is; the input was refused; the
+engines could not run. Four different outputs."""
+ReportState = Literal["preliminary", "corrected", "retracted"]
+Priority = Literal["stat", "routine"]
+ObjectKind = Literal[
+    "structured_report", "secondary_capture", "parametric_map", "segmentation", "presentation_state", "rejection"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """Who it is, as DICOM (PS3.3 C.7.1.1) and HL7 PID write it. Dates are ``YYYYMMDD``; unknown is ``""``.
+
+    ``issuer`` is the assigning authority of ``patient_id``; ``name`` is in DICOM PN form, ``Family^Given``.
+    """
+
+    patient_id: str
+    issuer: str = ""
+    name: str = ""
+    birth_date: str = ""
+    sex: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What an HL7 or FHIR order said of a study (ORC, OBR)."""
+
+    accession_number: str
+    placer_order_number: str = ""
+    filler_order_number: str = ""
+    priority: Priority = "routine"
+    reason: str = ""
+    procedure: Code | None = None
+    study_instance_uid: str = ""
+    patient: Patient | None = None
+    is_cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyContext:
+    """Identity of a study. ``started`` is the study's own date and time, ``None`` where it says none."""
+
+    study_instance_uid: str
+    accession_number: str
+    patient: Patient
+    started: datetime | None = None
+    description: str = ""
+    referring_physician: str = ""
+    order: Order | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceRef:
+    """One DICOM instance by its identity; ``frame_number`` is 1-based."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    frame_number: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultObject:
+    """A DICOM object that we made. ``source_sop_instance_uid``: the image it speaks of."""
+
+    kind: ObjectKind
+    instance: InstanceRef
+    source_sop_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyFinding:
+    """One finding of one engine over a whole study.
+
+    For a stack the probability is the series' own, for single images the highest. ``images`` are those on which it is
+    most plain, first the most so; ``zone`` and ``in_expected_region`` are of the first. ``explanation`` is the object
+    that shows its map (a secondary capture), where one may be shown.
+    """
+
+    engine: EngineRef
+    key: str
+    display: str
+    code: Code
+    critical: bool
+    alert: bool
+    probability: float
+    threshold: float
+    positive: bool
+    confidence: Confidence
+    reasons: tuple[str, ...]
+    flags: tuple[str, ...]
+    images: tuple[InstanceRef, ...]
+    zone: str | None = None
+    in_expected_region: float | None = None
+    explanation: InstanceRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyReport:
+    """All that is said of a study, most critical finding first.
+
+    ``report_id`` is the same for the same study, revision and engines, whoever builds it; ``replaces`` names the report
+    that this one corrects or retracts. ``refusals`` tell why images were not read; ``images`` are all source images.
+    """
+
+    report_id: str
+    revision: int
+    state: ReportState
+    status: StudyStatus
+    context: StudyContext
+    produced_at: datetime
+    software_version: str
+    engines: tuple[EngineRef, ...]
+    findings: tuple[StudyFinding, ...]
+    refusals: tuple[Reason, ...]
+    images: tuple[InstanceRef, ...]
+    objects: tuple[ResultObject, ...]
+    impression: str
+    modality: str = ""
+    replaces: str | None = None
+
+    @property
+    def positives(self) -> tuple[StudyFinding, ...]:
+        """Findings over their threshold, most critical first."""
+        return tuple(f for f in self.findings if f.positive)

@@ -1,0 +1,353 @@
+"""All settings of an installation: one TOML file, read once, into one frozen object.
+
+Nothing else in the package reads configuration or environment. A wrong file stops start-up and says which key, what
+was found and what was expected. `docs/settings.md` lists every row; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from radiolucent.errors import SettingsError
+
+AE_TITLE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def _ae_title(text: str) -> str:
+    if not AE_TITLE.fullmatch(text) or not text.strip():
+        raise ValueError("an application entity title: 1 to 16 printable ASCII characters, no backslash")
+    return text.strip()
+
+
+def _name(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise ValueError("a name of letters, digits, '.', '_' or '-'")
+    return text
+
+
+AeTitle = Annotated[str, AfterValidator(_ae_title)]
+Name = Annotated[str, AfterValidator(_name)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tls(_Strict):
+    """TLS of one door or peer (BCP 195: 1.2 or later).
+
+    A door needs ``certificate`` and ``key``; with ``client_ca`` it wants a certificate of its callers. A peer is
+    checked against ``ca`` (else the system's), and shown ``certificate`` and ``key`` where there are any.
+    """
+
+    certificate: Path | None = None
+    key: Path | None = None
+    ca: Path | None = None
+    client_ca: Path | None = None
+
+
+class Caller(_Strict):
+    """Who may send to us: application entity title and host (name, address or network); ``*`` is anyone."""
+
+    ae_title: str
+    host: str = "*"
+
+
+class Dicom(_Strict):
+    """Our DICOM door: C-ECHO and C-STORE."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Port = 11112
+    ae_title: AeTitle = "RADIOLUCENT"
+    require_called_ae: bool = True
+    callers: tuple[Caller, ...] = ()
+    max_associations: int = Field(default=50, ge=1, le=1000)
+    idle_timeout_s: Seconds = 60.0
+    max_instance_mb: int = Field(default=2048, ge=1)
+    tls: Tls | None = None
+
+
+class Http(_Strict):
+    """Our HTTP door: health, metrics, DICOMweb, FHIR. Beyond this machine a token is needed."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    tokens: Path | None = None
+    allow_anonymous: bool = False
+    tls: Tls | None = None
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Http:
+        local = self.host in ("127.0.0.1", "::1", "localhost")
+        if self.enabled and not local and self.tokens is None and not self.allow_anonymous:
+            raise ValueError("tokens (a file), or allow_anonymous = true, when host is not this machine alone")
+        return self
+
+
+class Mllp(_Strict):
+    """Our HL7 v2 door for orders and patient updates.
+
+    ``character_set`` is that of messages that name none (MSH-18); ``processing_ids``: which of P, T and D are taken;
+    ``authority``: assigning authority of patient identifiers that name none.
+    """
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: Port = 2575
+    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "::1")
+    idle_timeout_s: Seconds = 300.0
+    max_connections: int = Field(default=16, ge=1, le=256)
+    character_set: str = "ASCII"
+    processing_ids: tuple[Literal["P", "T", "D"], ...] = ("P",)
+    authority: str = ""
+    tls: Tls | None = None
+
+
+class Watch(_Strict):
+    """A folder whose files are taken in. They are removed once kept; refused ones move to ``refused/`` in it."""
+
+    folder: Path | None = None
+    interval_s: Seconds = 2.0
+
+
+class Storage(_Strict):
+    """Below ``reserve_mb`` of free space we refuse images (A700) before the disk is full."""
+
+    reserve_mb: int = Field(default=2048, ge=16)
+
+
+class Completion(_Strict):
+    """A study is complete when no image came for ``quiet_s``, or when it has as many as were announced."""
+
+    quiet_s: float = Field(default=5.0, ge=0, le=3600)
+
+
+class Reader(_Strict):
+    """The processes that read images: ``processes`` of them side by side, and one more for urgent studies alone.
+
+    Each is killed over its limits. After ``max_attempts`` crashes or time-outs a study is quarantined.
+    """
+
+    enabled: bool = True
+    processes: int = Field(default=1, ge=1, le=64)
+    urgent_process: bool = True
+    timeout_s: Seconds = 600.0
+    memory_mb: int = Field(default=6144, ge=512)
+    max_attempts: int = Field(default=3, ge=1, le=20)
+    engines: tuple[Path, ...] = ()
+    guards: Literal["refuse", "flag"] = "refuse"
+
+
+class Delivery(_Strict):
+    """How long a destination that does not answer is tried: waits double from ``first_wait_s`` to ``longest_wait_s``.
+
+    After ``max_attempts`` a delivery is dead: visible, kept, and sent again by ``radiolucent deliveries retry``.
+    """
+
+    first_wait_s: Seconds = 2.0
+    longest_wait_s: Seconds = 600.0
+    max_attempts: int = Field(default=200, ge=1)
+    parallel: int = Field(default=4, ge=1, le=64)
+
+
+class Rule(_Strict):
+    """One routing rule. A condition that is left out holds for everything; all that are given must hold.
+
+    ``modality``, ``body_part``, ``calling_ae``: any of these values, in any image of the study, whatever their case.
+    ``description``: a regular expression found in the study's or a series' description. ``engine`` reads everything
+    with one engine; else each image is read by the engine made for it.
+    """
+
+    name: Name
+    modality: tuple[str, ...] = ()
+    body_part: tuple[str, ...] = ()
+    calling_ae: tuple[str, ...] = ()
+    description: str | None = None
+    engine: str | None = None
+    priority: Literal["stat", "routine"] | None = None
+    destinations: tuple[Name, ...] = ()
+
+    @model_validator(mode="after")
+    def _compiles(self) -> Rule:
+        if self.description is not None:
+            try:
+                re.compile(self.description)
+            except re.error as error:
+                raise ValueError(f"a regular expression for description ({error})") from error
+        return self
+
+
+class Destination(_Strict):
+    """Where results go. ``kind`` decides which rows count.
+
+    ``dimse``: ``host``, ``port``, ``ae_title``; ``stow`` and ``fhir``: ``url``, and ``token`` (a file), or ``user`` and
+    ``password`` (a file); ``mllp``: ``host``, ``port``, ``application``, ``facility``, acknowledgement
+    ``mode`` and ``character_set`` (MSH-18). ``patient_system`` and
+    ``accession_system`` are the identifier systems of a FHIR server.
+    """
+
+    name: Name
+    kind: Literal["dimse", "stow", "mllp", "fhir"]
+    host: str | None = None
+    port: Port | None = None
+    ae_title: AeTitle | None = None
+    url: str | None = None
+    token: Path | None = None
+    user: str | None = None
+    password: Path | None = None
+    profile: Literal["orthanc", "ohif", "weasis", "old-pacs"] = "orthanc"
+    commitment: bool = False
+    application: str = ""
+    facility: str = ""
+    mode: Literal["original", "enhanced"] = "original"
+    character_set: str = "UNICODE UTF-8"
+    patient_system: str | None = None
+    accession_system: str | None = None
+    timeout_s: Seconds = 30.0
+    tls: Tls | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Destination:
+        needed = {"dimse": ("host", "port", "ae_title"), "mllp": ("host", "port"), "stow": ("url",), "fhir": ("url",)}
+        missing = [row for row in needed[self.kind] if getattr(self, row) is None]
+        if missing:
+            raise ValueError(f"{', '.join(missing)} for a destination of kind {self.kind}")
+        return self
+
+
+class Audit(_Strict):
+    """``checkpoints``: a signed file, best on a disk that this machine cannot rewrite; default: in the data folder."""
+
+    checkpoints: Path | None = None
+    checkpoint_minutes: float = Field(default=15.0, gt=0)
+    syslog_host: str | None = None
+    syslog_port: Port = 6514
+    syslog_transport: Literal["tls", "tcp", "udp"] = "tls"
+    syslog_tls: Tls = Tls()
+
+
+class Retention(_Strict):
+    """Days that finished studies are kept; 0 keeps them for ever. Results outlive images, never the other way round."""
+
+    images_days: int = Field(default=0, ge=0)
+    results_days: int = Field(default=0, ge=0)
+
+
+class Site(_Strict):
+    """How we call ourselves in HL7 (MSH-3, MSH-4) and in objects."""
+
+    application: str = "RADIOLUCENT"
+    facility: str = "RADIOLOGY"
+
+
+class Settings(_Strict):
+    """An installation. Paths are relative to the settings file; ``data`` holds everything that must not be lost."""
+
+    data: Path = Path("radiolucent-data")
+    database_url: str | None = None
+    worker_id: Name | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    site: Site = Site()
+    dicom: Dicom = Dicom()
+    http: Http = Http()
+    mllp: Mllp = Mllp()
+    watch: Watch = Watch()
+    storage: Storage = Storage()
+    completion: Completion = Completion()
+    reader: Reader = Reader()
+    delivery: Delivery = Delivery()
+    audit: Audit = Audit()
+    retention: Retention = Retention()
+    rules: tuple[Rule, ...] = ()
+    destinations: tuple[Destination, ...] = ()
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Settings:
+        names = [d.name for d in self.destinations]
+        doubled = {n for n in names if names.count(n) > 1} | {
+            r.name for r in self.rules if [q.name for q in self.rules].count(r.name) > 1
+        }
+        if doubled:
+            raise ValueError(f"each name once, but {', '.join(sorted(doubled))} stands twice")
+        for rule in self.rules:
+            unknown = [n for n in rule.destinations if n not in names]
+            if unknown:
+                raise ValueError(f"rule {rule.name}: destinations that exist, not {', '.join(unknown)}")
+        return self
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy address of the database; by default a file in the data folder."""
+        return self.database_url or f"sqlite:///{self.data / 'radiolucent.sqlite'}"
+
+
+def read(path: Path | None, *, data: Path | None = None) -> Settings:
+    """The settings of a file, or the defaults with one rule that reads everything and sends nothing.
+
+    Raises
+    ------
+    SettingsError
+        ``settings_unreadable`` for a file that is missing or no TOML, ``setting_wrong`` for a row.
+    """
+    if path is None:
+        rules = (Rule(name="everything"),)
+        return Settings(data=(data or Path("radiolucent-data")).absolute(), rules=rules)
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        where = f" ({error})" if isinstance(error, tomllib.TOMLDecodeError) else ""
+        raise SettingsError(
+            "settings_unreadable",
+            found=f"{path}, which cannot be read as TOML{where}",
+            expected="a TOML file in UTF-8",
+            action="Mend the file; docs/settings.md lists every row.",
+        ) from error
+    if data is not None:
+        raw["data"] = str(data.absolute())
+    try:
+        found = Settings.model_validate(raw)
+    except ValidationError as error:
+        raise _wrong(path, error) from error
+    return _anchored(found, path.absolute().parent)
+
+
+def _wrong(path: Path, error: ValidationError) -> SettingsError:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"]) or "the file as a whole"
+    given = first["input"]
+    shown = repr(given) if isinstance(given, str | int | float | bool) and "password" not in key else "a wrong value"
+    unknown = first["type"] == "extra_forbidden"
+    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return SettingsError(
+        "setting_wrong",
+        found=f"in {path}, {key}: {'an unknown row' if unknown else shown}{more}",
+        expected="a row that docs/settings.md lists" if unknown else first["msg"].removeprefix("Value error, "),
+        action="Mend this row; nothing was started.",
+    )
+
+
+def _anchored(settings: Settings, folder: Path) -> Settings:
+    """Relative paths made absolute from the settings file's folder."""
+
+    def moved(value: object) -> object:
+        if isinstance(value, Path):
+            return folder / value
+        if isinstance(value, BaseModel):
+            return value.model_copy(update={name: moved(getattr(value, name)) for name in type(value).model_fields})
+        if isinstance(value, tuple):
+            return tuple(moved(item) for item in value)
+        return value
+
+    anchored = moved(settings)
+    assert isinstance(anchored, Settings)
+    return anchored

@@ -1,0 +1,73 @@
+"""What is kept, as an archive is searched: rows with their DICOM JSON headers, newest studies first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from radiolucent.store.schema import instances, studies
+
+PAGE = 500
+INDEXED: Mapping[str, str] = {
+    "StudyInstanceUID": "study_instance_uid",
+    "AccessionNumber": "accession_number",
+}
+"""Attributes by which the database narrows a search; the rest is matched outside."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyHeader:
+    """A study and its header."""
+
+    study_key: str
+    study_instance_uid: str
+    header: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceHeader:
+    """A kept instance and its header."""
+
+    study_key: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    path: str
+    header: str
+
+
+def studies_of(connection: Connection, exact: Mapping[str, str]) -> Iterator[StudyHeader]:
+    """Studies whose indexed attributes have exactly these values, newest first."""
+    rows = select(studies.c.study_key, studies.c.study_instance_uid, studies.c.header)
+    for keyword, value in exact.items():
+        rows = rows.where(studies.c[INDEXED[keyword]] == value)
+    found = connection.execution_options(yield_per=PAGE).execute(
+        rows.order_by(studies.c.first_received_at.desc(), studies.c.study_key)
+    )
+    for row in found:
+        yield StudyHeader(study_key=row.study_key, study_instance_uid=row.study_instance_uid, header=row.header)
+
+
+def instances_of(
+    connection: Connection, study_keys: list[str], *, series: str | None = None, instance: str | None = None
+) -> list[InstanceHeader]:
+    """Kept instances of studies, images before results, in a stable order."""
+    names = [instances.c[name] for name in InstanceHeader.__dataclass_fields__]
+    rows = select(*names).where(instances.c.study_key.in_(study_keys), instances.c.path != "")
+    if series is not None:
+        rows = rows.where(instances.c.series_instance_uid == series)
+    if instance is not None:
+        rows = rows.where(instances.c.sop_instance_uid == instance)
+    ordered = rows.order_by(instances.c.role.desc(), instances.c.series_instance_uid, instances.c.sop_instance_uid)
+    return [InstanceHeader(**row._mapping) for row in connection.execute(ordered)]
+
+
+def path_of(connection: Connection, sop_instance_uid: str) -> str | None:
+    """Relative path of a kept instance."""
+    found = connection.execute(
+        select(instances.c.path).where(instances.c.sop_instance_uid == sop_instance_uid)
+    ).scalar()
+    return found or None

@@ -1,0 +1,156 @@
+"""A database and its transactions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, func, insert, make_url, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from radiolucent.errors import PeerUnavailable, SettingsError
+from radiolucent.store import schema
+
+AUDIT_LOCK = 0x7261_6469
+"""Key of the advisory lock under which the audit chain grows (PostgreSQL)."""
+
+
+class Database:
+    """One database; transactions are serial within a process on SQLite.
+
+    Raises
+    ------
+    SettingsError
+        ``database_url`` for an address that names no supported database, ``database_schema`` for tables of another
+        version.
+    PeerUnavailable
+        ``database_unavailable``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.is_sqlite = url.startswith("sqlite")
+        self.url = url
+        self.engine = _engine(url, is_sqlite=self.is_sqlite)
+        self._writing = threading.RLock()
+        try:
+            self._prepare()
+        except BaseException:
+            self.engine.dispose()
+            raise
+
+    def _prepare(self) -> None:
+        try:
+            with self.engine.begin() as connection:
+                if not self.is_sqlite:
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": AUDIT_LOCK})
+                schema.metadata.create_all(connection)
+                found = connection.execute(select(func.max(schema.about.c.version))).scalar()
+                if found is None:
+                    connection.execute(insert(schema.about).values(version=schema.VERSION))
+        except SQLAlchemyError as error:
+            raise _unavailable() from error
+        if found not in (None, schema.VERSION):
+            raise SettingsError(
+                "database_schema",
+                found=f"tables of version {found}",
+                expected=f"version {schema.VERSION}",
+                action="Run the release that made this database, or restore a backup of this release.",
+            )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction that may write; committed (and on disk) when the block ends, rolled back if it raises.
+
+        Raises
+        ------
+        PeerUnavailable
+            ``database_unavailable``.
+        """
+        with self._writing if self.is_sqlite else _nothing():
+            try:
+                with self.engine.begin() as connection:
+                    yield connection
+            except SQLAlchemyError as error:
+                raise _unavailable() from error
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One transaction that only reads.
+
+        Raises
+        ------
+        PeerUnavailable
+            ``database_unavailable``.
+        """
+        try:
+            with self.engine.connect().execution_options(radiolucent_reads=True) as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise _unavailable() from error
+
+    def lock_audit(self, connection: Connection) -> None:
+        """Hold the end of the audit chain until this transaction is over."""
+        if not self.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": AUDIT_LOCK})
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+def _engine(url: str, *, is_sqlite: bool) -> Engine:
+    try:
+        parsed = make_url(url)
+    except SQLAlchemyError:
+        parsed = None
+    if parsed is None or parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise SettingsError(
+            "database_url",
+            found="an address of no supported database",
+            expected="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME",
+            action="Mend database_url in the settings file.",
+        )
+    if not is_sqlite:
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_size=8,
+            max_overflow=24,
+            pool_pre_ping=True,
+            hide_parameters=True,
+        )
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, connect_args={"timeout": 30.0}, hide_parameters=True)
+    event.listen(engine, "connect", _sqlite_connected)
+    event.listen(engine, "begin", _sqlite_begins)
+    return engine
+
+
+def _sqlite_connected(connection: object, _entry: ConnectionPoolEntry) -> None:
+    """Write-ahead log, every commit on disk, and our own BEGIN instead of the driver's."""
+    connection.isolation_level = None  # type: ignore[attr-defined]
+    for row in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 30000"):
+        connection.execute(f"PRAGMA {row}")  # type: ignore[attr-defined]
+
+
+def _sqlite_begins(connection: Connection) -> None:
+    """Take the write lock at once: a transaction that starts by reading must not fail when it comes to write."""
+    options = connection.get_execution_options()
+    connection.exec_driver_sql("BEGIN" if options.get("radiolucent_reads") else "BEGIN IMMEDIATE")
+
+
+def _unavailable() -> PeerUnavailable:
+    return PeerUnavailable(
+        "database_unavailable",
+        found="a database that does not answer or refused the statement",
+        expected="a database that takes the transaction",
+        action="Nothing was kept; it is tried again. Check the database.",
+    )

@@ -1,0 +1,117 @@
+"""Instances come in: studies grow, wait for more, and open again."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from radiolucent.records.received import Kept, Received
+from radiolucent.store.schema import instances, orders, studies
+
+
+def keep(connection: Connection, received: Received, *, path: str, now: float, quiet_s: float) -> Kept:
+    """Note an instance whose bytes are kept at ``path``; nothing changes where its UID is known."""
+    known = _known(connection, received)
+    if known is not None:
+        return known
+    study = _study(connection, received, now=now)
+    known = _known(connection, received)  # again, with the study locked: another sender may have been at the same
+    if known is not None:
+        return known
+    key = study["study_key"]
+    connection.execute(
+        insert(instances).values(
+            sop_instance_uid=received.sop_instance_uid,
+            study_key=key,
+            series_instance_uid=received.series_instance_uid,
+            sop_class_uid=received.sop_class_uid,
+            transfer_syntax_uid=received.transfer_syntax_uid,
+            role="source",
+            revision=0,
+            sha256=received.sha256,
+            bytes=received.size_bytes,
+            path=path,
+            received_at=now,
+            calling_ae=received.calling_ae,
+            header=received.instance_header,
+        )
+    )
+    reopened = study["state"] != "receiving"
+    expected = received.expected_count or study["expected_count"]
+    due = now if expected and _count(connection, key) >= expected else now + quiet_s
+    changes: dict[str, Any] = {"last_received_at": now, "due_at": due, "expected_count": expected}
+    if reopened:
+        changes |= {"state": "receiving", "revision": study["revision"] + 1, "attempts": 0, "code": None}
+    if received.is_stat:
+        changes["priority"] = "stat"
+    connection.execute(update(studies).where(studies.c.study_key == key).values(changes))
+    return Kept(outcome="new", study_key=key, reopened=reopened)
+
+
+def find_known(connection: Connection, received: Received) -> Kept | None:
+    """Whether we have an instance of this UID already, before its bytes are written anywhere."""
+    return _known(connection, received)
+
+
+def force_complete(connection: Connection, study_key: str, *, now: float) -> bool:
+    """Let a study that is still receiving be complete at once."""
+    done = connection.execute(
+        update(studies).where(studies.c.study_key == study_key, studies.c.state == "receiving").values(due_at=now)
+    )
+    return done.rowcount == 1
+
+
+def _known(connection: Connection, received: Received) -> Kept | None:
+    row = connection.execute(
+        select(instances.c.sha256, instances.c.study_key).where(
+            instances.c.sop_instance_uid == received.sop_instance_uid
+        )
+    ).first()
+    if row is None:
+        return None
+    return Kept(outcome="same" if row.sha256 == received.sha256 else "conflict", study_key=row.study_key)
+
+
+def _study(connection: Connection, received: Received, *, now: float) -> RowMapping:
+    wanted = select(studies).where(studies.c.study_instance_uid == received.study_instance_uid).with_for_update()
+    found = connection.execute(wanted).mappings().first()
+    if found is not None:
+        return found
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    priority = connection.execute(
+        select(orders.c.priority).where(
+            (orders.c.study_instance_uid == received.study_instance_uid)
+            | (
+                (orders.c.accession_number == received.accession_number)
+                & (orders.c.accession_number != "")
+                & (orders.c.study_instance_uid.in_(["", received.study_instance_uid]))
+            )
+        )
+    ).scalar()
+    connection.execute(
+        make(studies)
+        .values(
+            study_key=secrets.token_hex(16),
+            study_instance_uid=received.study_instance_uid,
+            state="receiving",
+            revision=1,
+            priority=priority or "routine",
+            attempts=0,
+            first_received_at=now,
+            last_received_at=now,
+            accession_number=received.accession_number,
+            patient_id=received.patient.patient_id,
+            issuer=received.patient.issuer,
+            header=received.study_header,
+        )
+        .on_conflict_do_nothing()
+    )
+    return connection.execute(wanted).mappings().one()
+
+
+def _count(connection: Connection, key: str) -> int:
+    counted = select(func.count()).where(instances.c.study_key == key, instances.c.role == "source")
+    return int(connection.execute(counted).scalar_one())

@@ -1,0 +1,125 @@
+"""Deliveries that wait, are tried, succeed or die."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, func, select, update
+
+from radiolucent.store.schema import deliveries, instances
+
+State = Literal["waiting", "sent", "refused", "dead", "superseded"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What is to be sent where. ``done``: SOP Instance UIDs that the destination has said it stored."""
+
+    delivery_id: str
+    study_key: str
+    revision: int
+    destination: str
+    purpose: str
+    state: State
+    priority: str
+    attempts: int
+    next_at: float
+    code: str | None
+    done: tuple[str, ...]
+
+
+def _delivery(row: object) -> Delivery:
+    values = {name: getattr(row, name) for name in Delivery.__dataclass_fields__}
+    return Delivery(**values | {"done": tuple(json.loads(values["done"]))})
+
+
+def due(connection: Connection, *, now: float, limit: int = 200) -> list[Delivery]:
+    """Deliveries whose time has come, urgent ones first."""
+    rows = connection.execute(
+        select(deliveries)
+        .where(deliveries.c.state == "waiting", deliveries.c.next_at <= now)
+        .order_by(deliveries.c.priority.desc(), deliveries.c.next_at)
+        .limit(limit)
+    )
+    return [_delivery(row) for row in rows]
+
+
+def find(connection: Connection, delivery_id: str) -> Delivery | None:
+    """A delivery by its identity."""
+    row = connection.execute(select(deliveries).where(deliveries.c.delivery_id == delivery_id)).first()
+    return None if row is None else _delivery(row)
+
+
+def of_study(connection: Connection, study_key: str) -> list[Delivery]:
+    """All deliveries of a study."""
+    rows = connection.execute(select(deliveries).where(deliveries.c.study_key == study_key))
+    return [_delivery(row) for row in rows]
+
+
+def settle(
+    connection: Connection,
+    delivery: Delivery,
+    *,
+    state: State,
+    now: float,
+    code: str | None = None,
+    next_at: float = 0.0,
+    done: Sequence[str] = (),
+) -> bool:
+    """Note the outcome of one attempt; no if another attempt noted its own already."""
+    changed = connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.delivery_id == delivery.delivery_id,
+            deliveries.c.state == "waiting",
+            deliveries.c.attempts == delivery.attempts,
+        )
+        .values(
+            state=state,
+            attempts=delivery.attempts + 1,
+            code=code,
+            next_at=next_at,
+            sent_at=now if state == "sent" else None,
+            done=json.dumps(sorted({*delivery.done, *done})),
+        )
+    )
+    return changed.rowcount == 1
+
+
+def retry(connection: Connection, *, now: float, destination: str | None = None) -> int:
+    """Let refused and dead deliveries be tried again; how many."""
+    chosen = update(deliveries).where(deliveries.c.state.in_(["refused", "dead"]))
+    if destination is not None:
+        chosen = chosen.where(deliveries.c.destination == destination)
+    return connection.execute(chosen.values(state="waiting", next_at=now, attempts=0, code=None)).rowcount
+
+
+def stored_before(connection: Connection, study_key: str, destination: str) -> frozenset[str]:
+    """SOP Instance UIDs of a study that a destination has stored, by any delivery so far."""
+    rows = connection.execute(
+        select(deliveries.c.done).where(deliveries.c.study_key == study_key, deliveries.c.destination == destination)
+    )
+    return frozenset(uid for row in rows for uid in json.loads(row.done))
+
+
+def files(connection: Connection, study_key: str, revision: int) -> list[tuple[str, str, str]]:
+    """Kind, SOP Instance UID and relative path of the objects made of one revision."""
+    rows = connection.execute(
+        select(instances.c.kind, instances.c.sop_instance_uid, instances.c.path)
+        .where(instances.c.study_key == study_key, instances.c.role == "result", instances.c.revision == revision)
+        .order_by(instances.c.sop_instance_uid)
+    )
+    return [(row.kind, row.sop_instance_uid, row.path) for row in rows]
+
+
+def counts(connection: Connection) -> dict[tuple[str, str], int]:
+    """Deliveries by destination and state."""
+    rows = connection.execute(
+        select(deliveries.c.destination, deliveries.c.state, func.count()).group_by(
+            deliveries.c.destination, deliveries.c.state
+        )
+    )
+    return {(row[0], row[1]): int(row[2]) for row in rows}

@@ -1,0 +1,342 @@
+"""Studies move on: due, ready, in process, done; and what was said of them is recorded in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from radiolucent.records.study import InstanceRef, Priority, StudyReport
+from radiolucent.store.documents import from_text, to_text
+from radiolucent.store.schema import deliveries, instances, results, studies
+
+Purpose = Literal["result", "retract"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A study of one revision that is to be read."""
+
+    study_key: str
+    revision: int
+    priority: Priority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRow:
+    """A kept source image; ``path`` is relative to the data folder."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_instance_uid: str
+    path: str
+    calling_ae: str
+    header: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRow:
+    """A study as it stands."""
+
+    study_key: str
+    study_instance_uid: str
+    state: str
+    status: str | None
+    code: str | None
+    revision: int
+    priority: Priority
+    rule: str | None
+    attempts: int
+    first_received_at: float
+    last_received_at: float
+    done_at: float | None
+    accession_number: str
+    patient_id: str
+    issuer: str
+    header: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectRow:
+    """An object that we made, as it will be kept; ``source_uid`` is the image it speaks of."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    series_instance_uid: str
+    transfer_syntax_uid: str
+    kind: str
+    source_uid: str
+    sha256: str
+    size_bytes: int
+    path: str
+    header: str
+
+    @property
+    def ref(self) -> InstanceRef:
+        """Its identity."""
+        return InstanceRef(
+            sop_class_uid=self.sop_class_uid,
+            sop_instance_uid=self.sop_instance_uid,
+            series_instance_uid=self.series_instance_uid,
+        )
+
+
+def is_any_due(connection: Connection, *, now: float) -> bool:
+    """Whether a look with a lock is worth it."""
+    due = select(studies.c.study_key).where(studies.c.state == "receiving", studies.c.due_at <= now).limit(1)
+    return connection.execute(due).first() is not None
+
+
+def claim_due(connection: Connection, *, now: float, limit: int = 100) -> list[Job]:
+    """Studies whose quiet time is over, made ready; each is claimed by one process alone."""
+    due = (
+        select(studies.c.study_key)
+        .where(studies.c.state == "receiving", studies.c.due_at <= now)
+        .order_by(studies.c.priority.desc(), studies.c.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    keys = [row.study_key for row in connection.execute(due)]
+    if not keys:
+        return []
+    connection.execute(update(studies).where(studies.c.study_key.in_(keys)).values(state="ready", due_at=None))
+    return _jobs(connection, studies.c.study_key.in_(keys))
+
+
+def ready(connection: Connection) -> list[Job]:
+    """Studies that are ready but not begun."""
+    return _jobs(connection, studies.c.state == "ready")
+
+
+def _jobs(connection: Connection, condition: object) -> list[Job]:
+    columns = select(studies.c.study_key, studies.c.revision, studies.c.priority)
+    rows = connection.execute(columns.where(condition))  # type: ignore[arg-type]
+    return [Job(study_key=r.study_key, revision=r.revision, priority=r.priority) for r in rows]
+
+
+def is_known(connection: Connection, study_key: str) -> bool:
+    """Whether there is a study of this key."""
+    return connection.execute(select(studies.c.study_key).where(studies.c.study_key == study_key)).first() is not None
+
+
+def study(connection: Connection, study_key: str) -> StudyRow:
+    """A study by its key."""
+    names = [studies.c[name] for name in StudyRow.__dataclass_fields__]
+    row = connection.execute(select(*names).where(studies.c.study_key == study_key)).mappings().one()
+    return StudyRow(**row)
+
+
+def sources(connection: Connection, study_key: str) -> list[SourceRow]:
+    """The source images of a study in a stable order."""
+    names = [instances.c[name] for name in SourceRow.__dataclass_fields__]
+    rows = connection.execute(
+        select(*names)
+        .where(instances.c.study_key == study_key, instances.c.role == "source")
+        .order_by(instances.c.series_instance_uid, instances.c.sop_instance_uid)
+    ).mappings()
+    return [SourceRow(**row) for row in rows]
+
+
+def claim(connection: Connection, job: Job, *, by: str) -> bool:
+    """Take a ready study into work; no for one of another revision, or that somebody else has taken."""
+    mine = (studies.c.state == "processing") & (studies.c.claimed_by == by)
+    done = connection.execute(
+        update(studies)
+        .where(
+            studies.c.study_key == job.study_key,
+            studies.c.revision == job.revision,
+            (studies.c.state == "ready") | mine,
+        )
+        .values(state="processing", claimed_by=by)
+    )
+    return done.rowcount == 1
+
+
+def rerun(connection: Connection, study_key: str) -> bool:
+    """Open a finished, unrouted or quarantined study again, as it is, under a new revision."""
+    done = connection.execute(
+        update(studies)
+        .where(studies.c.study_key == study_key, studies.c.state.in_(["done", "unrouted", "quarantined"]))
+        .values(state="ready", revision=studies.c.revision + 1, attempts=0, code=None, claimed_by=None)
+    )
+    return done.rowcount == 1
+
+
+def move(
+    connection: Connection, job: Job, *, to: str, code: str | None = None, rule: str | None = None, attempts: int = 0
+) -> bool:
+    """Move a study on, unless an image came meanwhile and opened another revision."""
+    changes: dict[str, object] = {"state": to, "code": code, "attempts": studies.c.attempts + attempts}
+    if rule is not None:
+        changes["rule"] = rule
+    done = connection.execute(
+        update(studies)
+        .where(studies.c.study_key == job.study_key, studies.c.revision == job.revision, studies.c.state != "receiving")
+        .values(changes)
+    )
+    return done.rowcount == 1
+
+
+def set_priority(connection: Connection, study_key: str, priority: Priority) -> None:
+    """Raise or lower a study."""
+    connection.execute(update(studies).where(studies.c.study_key == study_key).values(priority=priority))
+
+
+def record(
+    connection: Connection,
+    job: Job,
+    report: StudyReport,
+    objects: Iterable[ObjectRow],
+    destinations: Sequence[str],
+    *,
+    now: float,
+) -> bool:
+    """Keep a report, its objects and what is to be sent, all or nothing; no if the study has moved on."""
+    if not move(connection, job, to="done"):
+        return False
+    connection.execute(
+        update(studies)
+        .where(studies.c.study_key == job.study_key)
+        .values(status=report.status, done_at=now, attempts=0)
+    )
+    connection.execute(delete(results).where(results.c.study_key == job.study_key, results.c.revision == job.revision))
+    connection.execute(
+        insert(results).values(
+            study_key=job.study_key,
+            revision=job.revision,
+            status=report.status,
+            state=report.state,
+            report=to_text(report),
+            produced_at=now,
+        )
+    )
+    _objects(connection, job, objects, now=now)
+    _outbox(connection, job, destinations, now=now, purpose="result")
+    return True
+
+
+def _objects(connection: Connection, job: Job, objects: Iterable[ObjectRow], *, now: float) -> None:
+    made = list(objects)
+    if not made:
+        return
+    uids = [row.sop_instance_uid for row in made]
+    connection.execute(delete(instances).where(instances.c.sop_instance_uid.in_(uids), instances.c.role == "result"))
+    connection.execute(
+        insert(instances),
+        [
+            {
+                "sop_instance_uid": row.sop_instance_uid,
+                "study_key": job.study_key,
+                "series_instance_uid": row.series_instance_uid,
+                "sop_class_uid": row.sop_class_uid,
+                "transfer_syntax_uid": row.transfer_syntax_uid,
+                "role": "result",
+                "kind": row.kind,
+                "source_uid": row.source_uid,
+                "revision": job.revision,
+                "sha256": row.sha256,
+                "bytes": row.size_bytes,
+                "path": row.path,
+                "received_at": now,
+                "calling_ae": "",
+                "header": row.header,
+            }
+            for row in made
+        ],
+    )
+
+
+def _outbox(connection: Connection, job: Job, destinations: Sequence[str], *, now: float, purpose: Purpose) -> None:
+    """One row per destination; what an earlier revision still wanted to send is superseded."""
+    connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.study_key == job.study_key,
+            deliveries.c.revision <= job.revision,
+            deliveries.c.state == "waiting",
+        )
+        .values(state="superseded")
+    )
+    for name in destinations:
+        identity = hashlib.sha256(f"{job.study_key}/{job.revision}/{name}/{purpose}".encode()).hexdigest()
+        connection.execute(delete(deliveries).where(deliveries.c.delivery_id == identity))
+        connection.execute(
+            insert(deliveries).values(
+                delivery_id=identity,
+                study_key=job.study_key,
+                revision=job.revision,
+                destination=name,
+                purpose=purpose,
+                state="waiting",
+                priority=job.priority,
+                attempts=0,
+                next_at=now,
+                created_at=now,
+                done="[]",
+            )
+        )
+
+
+def report(
+    connection: Connection, study_key: str, revision: int | None = None, *, before: int | None = None
+) -> StudyReport | None:
+    """The report of a revision, or the last one (of those before a revision)."""
+    rows = select(results.c.report).where(results.c.study_key == study_key)
+    if revision is not None:
+        rows = rows.where(results.c.revision == revision)
+    if before is not None:
+        rows = rows.where(results.c.revision < before)
+    text = connection.execute(rows.order_by(results.c.revision.desc()).limit(1)).scalar()
+    return None if text is None else from_text(StudyReport, text)
+
+
+def reports_before(connection: Connection, study_key: str, revision: int) -> list[StudyReport]:
+    """Reports of a study's earlier revisions, oldest first."""
+    rows = select(results.c.report).where(results.c.study_key == study_key, results.c.revision < revision)
+    return [from_text(StudyReport, row.report) for row in connection.execute(rows.order_by(results.c.revision))]
+
+
+def all_reports(connection: Connection) -> Iterator[StudyReport]:
+    """Every kept report, oldest first."""
+    rows = select(results.c.report).order_by(results.c.produced_at, results.c.study_key)
+    for row in connection.execution_options(yield_per=100).execute(rows):
+        yield from_text(StudyReport, row.report)
+
+
+def retract(
+    connection: Connection,
+    job: Job,
+    told: StudyReport,
+    objects: Iterable[ObjectRow],
+    *,
+    now: float,
+) -> list[str]:
+    """Keep a retraction, and tell every destination that got, or may have got, the result; their names."""
+    reached = connection.execute(
+        select(deliveries.c.destination)
+        .where(
+            deliveries.c.study_key == job.study_key,
+            deliveries.c.purpose == "result",
+            (deliveries.c.state == "sent") | (deliveries.c.attempts > 0),
+        )
+        .distinct()
+    )
+    names = sorted(row.destination for row in reached)
+    connection.execute(
+        update(results)
+        .where(results.c.study_key == job.study_key, results.c.revision == job.revision)
+        .values(state="retracted", report=to_text(told))
+    )
+    _objects(connection, job, objects, now=now)
+    _outbox(connection, job, names, now=now, purpose="retract")
+    connection.execute(update(studies).where(studies.c.study_key == job.study_key).values(status="retracted"))
+    return names
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """Studies by state."""
+    rows = connection.execute(select(studies.c.state, func.count()).group_by(studies.c.state))
+    return {row[0]: int(row[1]) for row in rows}

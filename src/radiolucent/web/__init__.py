@@ -1,0 +1,1 @@
+"""What we offer over HTTP. The only room that knows a web framework."""

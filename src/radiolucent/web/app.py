@@ -1,0 +1,138 @@
+"""The HTTP door: health, metrics, status, DICOMweb and FHIR."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+
+from radiolucent.report.fhir.read import Answer, read, search
+from radiolucent.web.access import TokenGate
+from radiolucent.web.dicomweb.archive import Archive, Receiver
+from radiolucent.web.dicomweb.limits import WebLimits
+from radiolucent.web.dicomweb.routes import dicomweb_routes
+
+FHIR_JSON = "application/fhir+json"
+EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Operations(Protocol):
+    """What an operator asks a running installation. Called from several threads."""
+
+    def problems(self) -> Mapping[str, str]:
+        """What keeps it from working now, by part; empty where it is ready."""
+
+    def metrics(self) -> bytes:
+        """Prometheus exposition."""
+
+    def status(self) -> Mapping[str, Any]:
+        """Counts, ages and the last studies, without a word of a patient."""
+
+    def capability(self, base_url: str) -> Mapping[str, Any]:
+        """FHIR CapabilityStatement."""
+
+    def bundles(self) -> Iterable[Mapping[str, Any]]:
+        """FHIR transactions of all kept reports, oldest first."""
+
+    def accessed(self, user: str, path: str, *, is_query: bool, status: int, peer: str) -> None:
+        """Put on record that somebody read."""
+
+
+def http_app(
+    operations: Operations,
+    archive: Archive,
+    receiver: Receiver,
+    *,
+    tokens: Mapping[str, str] | None,
+    limits: WebLimits | None = None,
+) -> Starlette:
+    """The application. With ``tokens`` everything but the health pages needs one."""
+    routes = [
+        Route("/health/live", _live),
+        Route("/health/ready", _asking(lambda _: _ready(operations.problems()))),
+        Route("/metrics", _asking(lambda _: Response(operations.metrics(), media_type=EXPOSITION))),
+        Route("/api/status", _asking(lambda _: JSONResponse(dict(operations.status())))),
+        Mount("/dicom-web", routes=dicomweb_routes(archive, receiver, limits)),
+        Route("/fhir/metadata", _asking(lambda r: _fhir(200, operations.capability(_base(r))))),
+        Route("/fhir/{kind}", _asking(lambda r: _search(operations, r))),
+        Route("/fhir/{kind}/{identity}", _asking(lambda r: _read(operations, r))),
+    ]
+    gate = [] if tokens is None else [Middleware(TokenGate, tokens=tokens)]
+    return Starlette(routes=routes, middleware=[*gate, Middleware(Recording, operations=operations)])
+
+
+class Recording:
+    """Puts every reading of patient data on record."""
+
+    def __init__(self, app: Any, operations: Operations) -> None:
+        self._app, self._operations = app, operations
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI."""
+        path = scope.get("path", "")
+        if scope["type"] != "http" or scope["method"] != "GET" or not path.startswith(("/dicom-web", "/fhir/")):
+            await self._app(scope, receive, send)
+            return
+        status = 500
+
+        async def watch(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        await self._app(scope, receive, watch)
+        client = scope.get("client") or ("", 0)
+        is_query = not any(part in path for part in ("/frames/", "/rendered", "/bulkdata/")) and bool(
+            scope.get("query_string")
+        )
+        await run_in_threadpool(
+            self._operations.accessed,
+            scope.get("radiolucent_user", "anonymous"),
+            path,
+            is_query=is_query,
+            status=status,
+            peer=str(client[0]),
+        )
+
+
+def _asking(answer: Callable[[Request], Response]) -> Callable[[Request], Any]:
+    async def handler(request: Request) -> Response:
+        return await run_in_threadpool(answer, request)
+
+    return handler
+
+
+async def _live(_request: Request) -> Response:
+    return PlainTextResponse("alive\n")
+
+
+def _ready(problems: Mapping[str, str]) -> Response:
+    return JSONResponse({"ready": not problems, "problems": dict(problems)}, 503 if problems else 200)
+
+
+def _fhir(status: int, body: Mapping[str, Any]) -> Response:
+    return JSONResponse(dict(body), status, {"Cache-Control": "private, no-store"}, media_type=FHIR_JSON)
+
+
+def _base(request: Request) -> str:
+    return f"{str(request.base_url).rstrip('/')}/fhir"
+
+
+def _answer(found: Answer) -> Response:
+    return _fhir(found.status, found.body)
+
+
+def _search(operations: Operations, request: Request) -> Response:
+    asked = list(request.query_params.multi_items())
+    return _answer(search(operations.bundles(), request.path_params["kind"], asked, base_url=_base(request)))
+
+
+def _read(operations: Operations, request: Request) -> Response:
+    return _answer(read(operations.bundles(), request.path_params["kind"], request.path_params["identity"]))

@@ -1,0 +1,208 @@
+"""What an operator does from the command line while, or while not, a server runs over the same store."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from radiolucent.audit.export import from_lines
+from radiolucent.audit.key import open_key
+from radiolucent.audit.participants import Reporter
+from radiolucent.errors import SettingsError
+from radiolucent.ingest.rules import StudyFacts, Tried, explain, facts_of
+from radiolucent.pipeline.journal import Journal
+from radiolucent.pipeline.retracting import Retraction
+from radiolucent.prepare.identity import identify, split_part10
+from radiolucent.records.audit import AuditEntry
+from radiolucent.report.dicom.rejection import RejectionReason
+from radiolucent.report.dicom.uids import IMPLEMENTATION_CLASS_UID
+from radiolucent.settings import Rule, Settings
+from radiolucent.store import intake, outbox, work
+from radiolucent.store.blobs import Blobs
+from radiolucent.store.database import Database
+from radiolucent.wiring.serving import MEGABYTE, clock
+from radiolucent.wiring.standing import standing
+
+CLI = "command line"
+
+
+class Desk:
+    """An operator's view of the store.
+
+    Raises
+    ------
+    SettingsError
+        ``no_store`` where nothing was ever stored under these settings.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.database.startswith("sqlite") and not (settings.data / "radiolucent.sqlite").exists():
+            raise SettingsError(
+                "no_store",
+                found=f"no store in {settings.data}",
+                expected="the data folder of a server that has run",
+                action="Name the settings file or data folder of the server with --config or --data.",
+            )
+        self.settings = settings
+        self._journal = Journal(Database(settings.database), clock=clock)
+        self._blobs = Blobs(settings.data, reserve_bytes=settings.storage.reserve_mb * MEGABYTE)
+
+    def status(self, *, limit: int) -> dict[str, Any]:
+        """Counts, ages and the last studies, without a word of a patient."""
+        return standing(self._journal, self._blobs, limit=limit)
+
+    def rerun(self, study_key: str) -> None:
+        """Open a finished, unrouted or quarantined study again.
+
+        Raises
+        ------
+        SettingsError
+            ``study_not_ready``.
+        """
+        with self._journal.entry() as entry:
+            self._known(entry.connection, study_key)
+            if not work.rerun(entry.connection, study_key):
+                raise _not_ready("a study that is still being received or read")
+            uid = work.study(entry.connection, study_key).study_instance_uid
+            entry.audit("rerun", actor=CLI, study_instance_uid=uid)
+
+    def complete(self, study_key: str) -> None:
+        """Let a study that is still receiving be complete at once.
+
+        Raises
+        ------
+        SettingsError
+            ``study_not_ready``.
+        """
+        with self._journal.entry() as entry:
+            self._known(entry.connection, study_key)
+            if not intake.force_complete(entry.connection, study_key, now=entry.at):
+                raise _not_ready("a study that is not receiving")
+
+    def retract(self, study_key: str, reason: RejectionReason) -> list[str]:
+        """Take a study's result back; the destinations that will be told.
+
+        Raises
+        ------
+        SettingsError
+            ``study_not_ready``, ``nothing_to_retract``.
+        """
+        with self._journal.reading() as connection:
+            self._known(connection, study_key)
+        retraction = Retraction(self._journal, self._blobs, implementation_class_uid=IMPLEMENTATION_CLASS_UID)
+        return retraction.retract(study_key, reason=reason, actor=CLI)
+
+    def retry(self, destination: str | None) -> int:
+        """Let refused and dead deliveries be tried again; how many."""
+        with self._journal.entry() as entry:
+            count = outbox.retry(entry.connection, now=entry.at, destination=destination)
+            entry.audit("rerun", actor=CLI, destination=destination, deliveries=count)
+        return count
+
+    def audit_entries(self) -> Iterator[AuditEntry]:
+        """The whole audit chain."""
+        return self._journal.log.entries()
+
+    def read_log(self) -> None:
+        """Put on record that the audit log was read."""
+        with self._journal.entry() as entry:
+            entry.audit("access", actor=CLI, resource="audit_log")
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the signed checkpoints are."""
+        return self.settings.audit.checkpoints or self.settings.data / "audit" / "checkpoints.jsonl"
+
+    @property
+    def public_key(self) -> str:
+        """The public key that verifies them, PEM."""
+        return open_key(self.settings.data / "audit" / "key.pem").public_pem
+
+    @property
+    def reporter(self) -> Reporter:
+        """Who this installation is, in exported audit messages."""
+        return reporter_of(self.settings)
+
+    @staticmethod
+    def _known(connection: Any, study_key: str) -> None:
+        if not work.is_known(connection, study_key):
+            raise _not_ready("a key of no study")
+
+
+@contextmanager
+def own_public_key(desk: Desk, given: Path | None) -> Iterator[Path]:
+    """A file with the public key: the one given, or a passing one with the installation's own."""
+    if given is not None:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="radiolucent-") as folder:
+        path = Path(folder) / "public.pem"
+        path.write_text(desk.public_key, encoding="ascii")
+        yield path
+
+
+def stored_lines(path: Path) -> Iterator[AuditEntry]:
+    """The entries of an exported log.
+
+    Raises
+    ------
+    SettingsError
+        ``no_such_path``, ``audit_export``.
+    """
+    try:
+        with path.open(encoding="utf-8") as lines:
+            yield from from_lines(lines)
+    except OSError as error:
+        raise SettingsError(
+            "no_such_path", found=f"no file at {path}", expected="an exported log", action="Check the path."
+        ) from error
+
+
+def reporter_of(settings: Settings) -> Reporter:
+    """Who an installation is, in audit messages."""
+    return Reporter(
+        source_id=settings.site.application,
+        site_id=settings.site.facility,
+        ae_title=settings.dicom.ae_title,
+        address=settings.dicom.host,
+    )
+
+
+def try_rules(rules: Sequence[Rule], path: Path, calling_ae: str) -> tuple[StudyFacts, list[Tried]]:
+    """What the rules say of one DICOM file, as if it were a study: the facts they see, and each rule in order.
+
+    Raises
+    ------
+    SettingsError
+        ``no_such_path``.
+    InputRefused
+        What the door would refuse it with.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SettingsError(
+            "no_such_path", found=f"no file at {path}", expected="a DICOM file", action="Check the path."
+        ) from error
+    dataset, syntax = split_part10(data)
+    received = identify(
+        dataset,
+        transfer_syntax_uid=syntax,
+        calling_ae=calling_ae,
+        peer="",
+        implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+    ).received
+    facts = facts_of(received.study_header, [(received.instance_header, calling_ae)])
+    return facts, explain(rules, facts)
+
+
+def _not_ready(found: str) -> SettingsError:
+    return SettingsError(
+        "study_not_ready",
+        found=found,
+        expected="the key of a study in a state that this can be done in",
+        action="See `radiolucent status` for the studies, their keys and their states.",
+    )

@@ -1,0 +1,75 @@
+"""Serve until told to stop: every door of an installation, opened in order and closed in the other."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from types import FrameType
+
+from radiolucent.ingest.mllp_server import MllpServer
+from radiolucent.logs import event
+from radiolucent.pipeline.orders import Orders
+from radiolucent.settings import Settings
+from radiolucent.wiring.doors import HttpDoor, hl7_door
+from radiolucent.wiring.folder_watch import FolderWatch
+from radiolucent.wiring.serving import Installation
+
+log = logging.getLogger(__name__)
+DRAIN_S = 60.0
+
+
+class Running:
+    """An installation with all its doors. Use as a context manager.
+
+    Raises
+    ------
+    SettingsError
+        Whatever of the settings cannot be done here; nothing stays open.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.installation = Installation(settings)
+        self.http: HttpDoor | None = None
+        self.hl7: MllpServer | None = None
+        self.watch: FolderWatch | None = None
+
+    def __enter__(self) -> Running:
+        settings = self.installation.settings
+        try:
+            self.installation.start()
+            if settings.mllp.enabled:
+                orders = Orders(self.installation.journal, on_kept=self.installation.service.wake)
+                self.hl7 = hl7_door(settings.mllp, orders)
+            if settings.watch.folder is not None:
+                self.watch = FolderWatch(settings.watch, self.installation.intake)
+            if settings.http.enabled:
+                self.http = HttpDoor(self.installation)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Close the doors, let what runs end."""
+        for door in (self.watch, self.hl7, self.http):
+            if door is not None:
+                door.stop()
+        self.installation.stop(timeout_s=DRAIN_S)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain: what runs is finished, what waits is kept."""
+    ending = threading.Event()
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        event(log, "stopping", signal=signal.Signals(number).name)
+        ending.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    with Running(settings):
+        ending.wait()

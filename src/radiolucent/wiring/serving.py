@@ -1,0 +1,212 @@
+"""A running installation: every room put together out of one settings object."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+import radiolucent
+from radiolucent.audit.checkpoint import CheckpointFile
+from radiolucent.audit.key import open_key
+from radiolucent.errors import SettingsError
+from radiolucent.ingest.callers import callers
+from radiolucent.ingest.dicom_server import DicomServer, Doors
+from radiolucent.logs import event
+from radiolucent.pipeline.durable import Durable, Width
+from radiolucent.pipeline.faults import Faults
+from radiolucent.pipeline.journal import Journal
+from radiolucent.pipeline.meters import Levels, Meters
+from radiolucent.pipeline.reader import Reader
+from radiolucent.pipeline.receiving import Intake
+from radiolucent.pipeline.retracting import Retraction
+from radiolucent.pipeline.sending import Dispatch, Patience, Sender
+from radiolucent.pipeline.service import Service, Upkeep
+from radiolucent.pipeline.steps import Steps
+from radiolucent.records.door import Offered
+from radiolucent.report.dicom.uids import IMPLEMENTATION_CLASS_UID
+from radiolucent.settings import Settings
+from radiolucent.store import outbox, upkeep, work
+from radiolucent.store.blobs import Blobs
+from radiolucent.store.database import Database
+from radiolucent.wiring import tls
+from radiolucent.wiring.senders import senders as make_senders
+
+log = logging.getLogger(__name__)
+MEGABYTE = 2**20
+
+
+def clock() -> datetime:
+    """Now, with the time zone of this machine."""
+    return datetime.now().astimezone()
+
+
+class Installation:
+    """Everything a process of an installation holds, from start to stop.
+
+    Raises
+    ------
+    SettingsError
+        Whatever of the settings cannot be done here: a folder, a port, a certificate, a database.
+    """
+
+    def __init__(
+        self, settings: Settings, *, faults: Faults | None = None, senders: Mapping[str, Sender] | None = None
+    ) -> None:
+        self.settings = settings
+        self.faults = faults or Faults()
+        self.worker_id = settings.worker_id or socket.gethostname()
+        _make_folder(settings.data)
+        self.database = Database(settings.database)
+        self.blobs = Blobs(settings.data, reserve_bytes=settings.storage.reserve_mb * MEGABYTE)
+        self.journal = Journal(self.database, clock=clock)
+        self.meters = Meters()
+        reader = settings.reader
+        made = [
+            Reader(reader.engines, timeout_s=reader.timeout_s, memory_bytes=reader.memory_mb * MEGABYTE)
+            for _ in range((reader.processes + reader.urgent_process) if reader.enabled else 0)
+        ]
+        self.readers = tuple(made)
+        self.steps = Steps(
+            self.journal,
+            self.blobs,
+            self.meters,
+            self.faults,
+            rules=settings.rules,
+            readers=made[: reader.processes],
+            urgent=made[-1] if reader.enabled and reader.urgent_process else None,
+            guards=reader.guards,
+            implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+        )
+        delivery = settings.delivery
+        self.dispatch = Dispatch(
+            self.journal,
+            self.blobs,
+            make_senders(settings) if senders is None else senders,
+            Patience(
+                first_wait_s=delivery.first_wait_s,
+                longest_wait_s=delivery.longest_wait_s,
+                max_attempts=delivery.max_attempts,
+            ),
+        )
+        self.durable = Durable(
+            self.steps,
+            self.dispatch,
+            self.faults,
+            url=_workflow_url(settings),
+            worker_id=self.worker_id,
+            width=Width(
+                readers=reader.processes,
+                urgent=1 if reader.urgent_process else 0,
+                senders=delivery.parallel,
+                max_attempts=reader.max_attempts,
+            ),
+            works=reader.enabled,
+        )
+        self._anchor = CheckpointFile(
+            settings.audit.checkpoints or settings.data / "audit" / "checkpoints.jsonl",
+            open_key(settings.data / "audit" / "key.pem"),
+        )
+        self.service = Service(
+            self.journal,
+            self.blobs,
+            self.durable,
+            worker_id=self.worker_id,
+            upkeep=Upkeep(
+                images_days=settings.retention.images_days,
+                results_days=settings.retention.results_days,
+                checkpoint_s=settings.audit.checkpoint_minutes * 60,
+                max_attempts=reader.max_attempts,
+            ),
+            checkpoint=self.checkpoint,
+        )
+        self.intake = Intake(
+            self.journal,
+            self.blobs,
+            self.meters,
+            self.faults,
+            quiet_s=settings.completion.quiet_s,
+            most_bytes=settings.dicom.max_instance_mb * MEGABYTE,
+            implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+            on_kept=self.service.wake,
+        )
+        self.retraction = Retraction(self.journal, self.blobs, implementation_class_uid=IMPLEMENTATION_CLASS_UID)
+        self.dicom: DicomServer | None = None
+
+    def start(self) -> None:
+        """Load engines, open the queues, then the doors."""
+        for reader in self.readers:
+            reader.start()
+        with self.journal.entry() as entry:
+            entry.audit("start", version=radiolucent.__version__, worker=self.worker_id)
+        self.service.start()
+        dicom = self.settings.dicom
+        if dicom.enabled:
+            self.dicom = DicomServer(
+                dicom,
+                Doors(keep=self._keep, refused=self.intake.refuse),
+                callers(dicom.callers),
+                tls=tls.door(dicom.tls, where="dicom"),
+            )
+            event(log, "dicom_open", port=self.dicom.port)
+        event(log, "started", worker=self.worker_id, version=radiolucent.__version__)
+
+    def stop(self, *, timeout_s: float = 30.0) -> None:
+        """Close the doors, let what runs end, sign the audit log."""
+        if self.dicom is not None:
+            self.dicom.stop()
+        self.service.stop(timeout_s=timeout_s)
+        for reader in self.readers:
+            reader.stop()
+        with suppress(Exception):
+            with self.journal.entry() as entry:
+                entry.audit("stop", worker=self.worker_id)
+            self.checkpoint()
+        self.database.close()
+        event(log, "stopped", worker=self.worker_id)
+
+    def checkpoint(self) -> None:
+        """Sign the end of the audit chain into the checkpoint file."""
+        with self.journal.entry() as entry:
+            self.journal.log.checkpoint(entry.rows, self._anchor, at=entry.now)
+
+    def levels(self) -> Levels:
+        """How things stand now."""
+        with self.journal.reading() as connection:
+            oldest = upkeep.oldest_waiting(connection)
+            return Levels(
+                studies=work.counts(connection),
+                deliveries=outbox.counts(connection),
+                oldest_waiting_s=0.0 if oldest is None else max(0.0, clock().timestamp() - oldest),
+                disk_free_bytes=self.blobs.free_bytes(),
+                associations=0 if self.dicom is None else self.dicom.associations,
+                reader_crashes=sum(reader.crashes for reader in self.readers),
+            )
+
+    def _keep(self, offered: Offered) -> None:
+        self.intake.keep(offered)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise SettingsError(
+            "data_folder",
+            found=f"{folder}, which cannot be made or written",
+            expected="a folder that this user may write",
+            action="Mend data in the settings file, or its permissions.",
+        ) from error
+
+
+def _workflow_url(settings: Settings) -> str:
+    """Workflows live beside the store: in its PostgreSQL database, or in a file of their own."""
+    if settings.database.startswith("sqlite"):
+        return f"sqlite:///{settings.data / 'workflows.sqlite'}"
+    return settings.database

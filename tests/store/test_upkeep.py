@@ -1,0 +1,90 @@
+"""What is old is cleared away; what is known, in work or waiting to be sent is not."""
+
+from __future__ import annotations
+
+import pytest
+import store_cases as cases
+
+from radiolucent.store import archive, intake, outbox, upkeep, work, workers
+from radiolucent.store.database import Database
+
+LATER = cases.NOW + 1000
+
+
+def finished(database: Database, number: int, *, now: float, is_sent: bool = True) -> work.Job:
+    job = cases.in_work(database, number)
+    made = [cases.object_row(1, study=number)]
+    assert cases.record(database, job, study=number, objects=made, now=now)
+    if is_sent:
+        with database.transaction() as connection:
+            (delivery,) = outbox.of_study(connection, job.study_key)
+            outbox.settle(connection, delivery, state="sent", now=now)
+    return job
+
+
+def old(database: Database, role: str, *, before: float = LATER) -> set[str]:
+    with database.reading() as connection:
+        return {row.sop_instance_uid for row in upkeep.old_files(connection, role=role, before=before)}
+
+
+def test_only_files_of_studies_finished_before_the_time_are_old(database: Database) -> None:
+    finished(database, 1, now=LATER - 1)
+    finished(database, 2, now=LATER + 1)
+    assert old(database, "source") == {cases.received(study=1).sop_instance_uid}
+    assert old(database, "result") == {cases.object_row(1, study=1).sop_instance_uid}
+
+
+def test_nothing_that_waits_to_be_sent_is_old(database: Database) -> None:
+    finished(database, 1, now=cases.NOW, is_sent=False)
+    assert old(database, "source") == old(database, "result") == set()
+
+
+@pytest.mark.parametrize(("state", "is_old"), [("unrouted", True), ("quarantined", False), ("processing", False)])
+def test_unread_studies_are_old_by_their_last_image(database: Database, state: str, is_old: bool) -> None:
+    job = cases.in_work(database)
+    with database.transaction() as connection:
+        assert work.move(connection, job, to=state)
+    assert bool(old(database, "source", before=cases.NOW + 1)) == is_old
+    assert not old(database, "source", before=cases.NOW)
+
+
+def test_a_cleared_image_is_known_but_not_offered(database: Database) -> None:
+    job = finished(database, 1, now=cases.NOW)
+    with database.transaction() as connection:
+        rows = upkeep.old_files(connection, role="source", before=LATER)
+        assert [row.path for row in rows] == ["instances/x.dcm"]
+        upkeep.forget_files(connection, rows)
+    assert old(database, "source") == set()
+    uid = cases.received().sop_instance_uid
+    with database.reading() as connection:
+        assert intake.find_known(connection, cases.received()) is not None
+        assert archive.path_of(connection, uid) is None
+        kept = [row.sop_instance_uid for row in archive.instances_of(connection, [job.study_key])]
+    assert kept == [cases.object_row(1).sop_instance_uid]
+
+
+def test_an_archive_is_searched_newest_first_and_by_what_the_database_knows(database: Database) -> None:
+    for number in (1, 2):
+        cases.take(database, cases.received(study=number), now=cases.NOW + number)
+    with database.reading() as connection:
+        found = [row.study_instance_uid for row in archive.studies_of(connection, {})]
+        assert found == [cases.study_uid(2), cases.study_uid(1)]
+        (one,) = archive.studies_of(connection, {"AccessionNumber": "ACC1"})
+        assert one.study_instance_uid == cases.study_uid(1)
+        assert list(archive.studies_of(connection, {"StudyInstanceUID": "1.2", "AccessionNumber": "ACC1"})) == []
+        key = one.study_key
+        (row,) = archive.instances_of(connection, [key], series=f"{cases.ROOT}.2.1")
+        assert archive.instances_of(connection, [key], series="1.2") == []
+        assert archive.instances_of(connection, [key], instance=row.sop_instance_uid) == [row]
+        assert archive.path_of(connection, row.sop_instance_uid) == "instances/x.dcm"
+
+
+def test_a_silent_process_is_dead_and_buried_once(database: Database) -> None:
+    with database.transaction() as connection:
+        workers.beat(connection, "one", now=100.0, started_at=90.0)
+        workers.beat(connection, "two", now=100.0, started_at=90.0)
+        workers.beat(connection, "one", now=110.0, started_at=90.0)
+        assert workers.dead(connection, now=113.0, silent_s=12.0) == ["two"]
+        assert workers.alive(connection, now=113.0, silent_s=12.0) == [("one", 110.0)]
+        workers.bury(connection, "two")
+        assert workers.dead(connection, now=113.0, silent_s=12.0) == []

@@ -1,0 +1,204 @@
+"""Studies move on, and never twice."""
+
+from __future__ import annotations
+
+import store_cases as cases
+
+from radiolucent.store import intake, outbox, upkeep, work
+from radiolucent.store.database import Database
+
+
+def test_what_is_due_is_claimed_by_one_thread_alone(database: Database) -> None:
+    for number in range(6):
+        cases.take(database, cases.received(study=number))
+
+    def claim(_: int) -> list[work.Job]:
+        with database.transaction() as connection:
+            return work.claim_due(connection, now=cases.NOW + cases.QUIET_S)
+
+    claimed = [job.study_key for jobs in cases.together(4, claim) for job in jobs]
+    assert len(claimed) == len(set(claimed)) == 6
+    with database.reading() as connection:
+        assert not work.is_any_due(connection, now=cases.NOW + 1000)
+        assert {job.study_key for job in work.ready(connection)} == set(claimed)
+
+
+def test_nothing_is_due_before_its_time(database: Database) -> None:
+    cases.take(database, cases.received())
+    with database.transaction() as connection:
+        assert not work.is_any_due(connection, now=cases.NOW + cases.QUIET_S - 0.01)
+        assert work.claim_due(connection, now=cases.NOW + cases.QUIET_S - 0.01) == []
+        assert work.is_any_due(connection, now=cases.NOW + cases.QUIET_S)
+
+
+def test_urgent_studies_are_claimed_first(database: Database) -> None:
+    cases.take(database, cases.received(study=1))
+    urgent = cases.take(database, cases.received(study=2, is_stat=True), now=cases.NOW + 1)
+    with database.transaction() as connection:
+        (first,) = work.claim_due(connection, now=cases.NOW + 100, limit=1)
+    assert (first.study_key, first.priority) == (urgent.study_key, "stat")
+
+
+def test_a_ready_study_is_taken_by_one_workflow_alone_and_again_by_the_same(database: Database) -> None:
+    kept = cases.take(database, cases.received())
+    with database.transaction() as connection:
+        (job,) = work.claim_due(connection, now=cases.NOW + cases.QUIET_S)
+
+    def claim(number: int) -> bool:
+        with database.transaction() as connection:
+            return work.claim(connection, job, by=f"workflow-{number}")
+
+    took = cases.together(4, claim)
+    assert took.count(True) == 1
+    assert claim(took.index(True))  # a workflow that is resumed goes on
+    assert not claim(9)
+    assert cases.standing(database, kept.study_key).state == "processing"
+
+
+def test_a_stale_revision_neither_claims_nor_moves_nor_records(database: Database) -> None:
+    job = cases.in_work(database)
+    cases.take(database, cases.received(2), now=cases.NOW + 9)
+    with database.transaction() as connection:
+        assert not work.claim(connection, job, by="workflow-1")
+        assert not work.move(connection, job, to="quarantined", code="reader_crashed")
+    assert not cases.record(database, job, objects=[cases.object_row(1)])
+    row = cases.standing(database, job.study_key)
+    assert (row.state, row.revision, row.status) == ("receiving", 2, None)
+    with database.reading() as connection:
+        assert work.report(connection, job.study_key) is None
+        assert outbox.of_study(connection, job.study_key) == []
+        assert outbox.files(connection, job.study_key, 1) == []
+
+
+def test_a_report_its_objects_and_deliveries_are_kept_together(database: Database) -> None:
+    job = cases.in_work(database, priority="stat")
+    objects = [cases.object_row(1), cases.object_row(2)]
+    assert cases.record(database, job, objects=objects, destinations=["pacs", "ehr"])
+    with database.reading() as connection:
+        assert work.report(connection, job.study_key) == cases.report(job, objects=objects)
+        assert [uid for _, uid, _ in outbox.files(connection, job.study_key, 1)] == [
+            o.sop_instance_uid for o in objects
+        ]
+        sends = outbox.of_study(connection, job.study_key)
+        assert work.counts(connection) == {"done": 1}
+    assert {(s.destination, s.state, s.priority, s.purpose) for s in sends} == {
+        ("pacs", "waiting", "stat", "result"),
+        ("ehr", "waiting", "stat", "result"),
+    }
+
+
+def test_recording_twice_is_recording_once(database: Database) -> None:
+    job = cases.in_work(database)
+    for _ in range(2):
+        assert cases.record(database, job, objects=[cases.object_row(1)])
+    with database.reading() as connection:
+        assert len(list(work.all_reports(connection))) == upkeep.report_count(connection) == 1
+        assert len(outbox.files(connection, job.study_key, 1)) == 1
+        assert len(outbox.of_study(connection, job.study_key)) == 1
+
+
+def test_a_failure_while_recording_keeps_nothing_of_it(database: Database) -> None:
+    job = cases.in_work(database)
+    try:
+        with database.transaction() as connection:
+            assert work.record(connection, job, cases.report(job), [cases.object_row(1)], ["pacs"], now=cases.NOW)
+            raise ZeroDivisionError
+    except ZeroDivisionError:
+        pass
+    assert cases.standing(database, job.study_key).state == "processing"
+    with database.reading() as connection:
+        assert work.report(connection, job.study_key) is None
+        assert outbox.of_study(connection, job.study_key) == []
+
+
+def test_the_next_revision_supersedes_what_still_waits(database: Database) -> None:
+    job = cases.in_work(database)
+    cases.record(database, job, destinations=["pacs", "ehr"])
+    with database.transaction() as connection:
+        by_name = {d.destination: d for d in outbox.of_study(connection, job.study_key)}
+        outbox.settle(connection, by_name["pacs"], state="sent", now=cases.NOW)
+        assert work.rerun(connection, job.study_key)
+        (again,) = work.ready(connection)
+        assert work.claim(connection, again, by="second")
+    assert again.revision == 2
+    assert cases.record(database, again, destinations=["pacs", "ehr"])
+    with database.reading() as connection:
+        sends = {(d.revision, d.destination): d.state for d in outbox.of_study(connection, job.study_key)}
+        assert [r.revision for r in work.reports_before(connection, job.study_key, 2)] == [1]
+        assert work.report(connection, job.study_key, before=2) == cases.report(job)
+        assert work.report(connection, job.study_key, 1) == cases.report(job)
+    assert sends == {(1, "pacs"): "sent", (1, "ehr"): "superseded", (2, "pacs"): "waiting", (2, "ehr"): "waiting"}
+
+
+def test_only_a_study_that_rests_is_opened_again(database: Database) -> None:
+    job = cases.in_work(database)
+    with database.transaction() as connection:
+        assert not work.rerun(connection, job.study_key)
+        for state in ("unrouted", "quarantined"):
+            assert work.move(connection, job, to=state, code="reader_crashed", attempts=3)
+            assert work.rerun(connection, job.study_key)
+            row = work.study(connection, job.study_key)
+            assert (row.state, row.attempts, row.code, row.revision) == ("ready", 0, None, job.revision + 1)
+            job = work.Job(study_key=job.study_key, revision=row.revision, priority="routine")
+        assert not work.is_known(connection, "no such study")
+
+
+def test_a_retraction_goes_to_whom_the_result_reached_or_may_have(database: Database) -> None:
+    job = cases.in_work(database)
+    cases.record(database, job, destinations=["sent", "tried", "untouched"])
+    with database.transaction() as connection:
+        by_name = {d.destination: d for d in outbox.of_study(connection, job.study_key)}
+        outbox.settle(connection, by_name["sent"], state="sent", now=cases.NOW)
+        outbox.settle(connection, by_name["tried"], state="waiting", now=cases.NOW, code="peer_no_answer")
+        told = cases.report(job, state="retracted")
+        note = cases.object_row(9, kind="rejection")
+        assert work.retract(connection, job, told, [note], now=cases.NOW) == ["sent", "tried"]
+    with database.reading() as connection:
+        sends = {(d.destination, d.purpose): d.state for d in outbox.of_study(connection, job.study_key)}
+        last = work.report(connection, job.study_key)
+    assert last is not None
+    assert last.state == "retracted"
+    assert sends == {
+        ("sent", "result"): "sent",
+        ("tried", "result"): "superseded",
+        ("untouched", "result"): "superseded",
+        ("sent", "retract"): "waiting",
+        ("tried", "retract"): "waiting",
+    }
+    assert cases.standing(database, job.study_key).status == "retracted"
+
+
+def test_a_failed_workflow_gives_its_study_back_or_aside(database: Database) -> None:
+    job = cases.in_work(database)
+    with database.transaction() as connection:
+        (claimed,) = upkeep.in_work(connection)
+        assert (claimed.study_key, claimed.claimed_by) == (job.study_key, "workflow-1")
+        assert upkeep.release(connection, claimed, quarantine=False)
+        assert not upkeep.release(connection, claimed, quarantine=False)
+        (again,) = work.ready(connection)
+        assert again.revision == job.revision + 1
+        assert work.claim(connection, again, by="second")
+        (claimed,) = upkeep.in_work(connection)
+        assert upkeep.release(connection, claimed, quarantine=True)
+        row = work.study(connection, job.study_key)
+    assert (row.state, row.code, row.attempts) == ("quarantined", "workflow_failed", 2)
+
+
+def test_the_oldest_that_waits_is_told(database: Database) -> None:
+    with database.transaction() as connection:
+        assert upkeep.oldest_waiting(connection) is None
+    cases.take(database, cases.received(study=1))
+    cases.take(database, cases.received(study=2), now=cases.NOW + 1)
+    with database.transaction() as connection:
+        work.claim_due(connection, now=cases.NOW + 100)
+        assert upkeep.oldest_waiting(connection) == cases.NOW
+        shown = upkeep.recent(connection, limit=1)
+    assert [row["last_received_at"] for row in shown] == [cases.NOW + 1]
+    assert cases.PATIENT.patient_id not in str(shown)
+
+
+def test_force_complete_is_seen_by_the_next_look(database: Database) -> None:
+    kept = cases.take(database, cases.received())
+    with database.transaction() as connection:
+        intake.force_complete(connection, kept.study_key, now=cases.NOW)
+        assert [j.study_key for j in work.claim_due(connection, now=cases.NOW)] == [kept.study_key]
