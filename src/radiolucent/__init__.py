@@ -1,3 +1,3 @@
 """Radiolucent: diagnostic-imaging AI that a clinician can see through."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

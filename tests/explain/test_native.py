@@ -161,3 +161,15 @@ def test_one_explanation_by_hand() -> None:
     assert column >= 25
     assert row + height <= 25
     assert column + width == 40
+
+
+@pytest.mark.parametrize(
+    ("left_at", "words"),
+    [("right", "wrist, patient's left, upper third of the film"), (None, "wrist, upper third, right of the picture")],
+)
+def test_a_limb_names_its_part_first(left_at: str | None, words: str) -> None:
+    got = zone((10, 90), shape=(100, 100), zones="image", patient_left_at=left_at, body_part="WRIST")  # type: ignore[arg-type]
+    assert got == words
+    assert (
+        zone((10, 90), shape=(100, 100), zones="chest", patient_left_at="right", body_part="CHEST") == "left upper zone"
+    )

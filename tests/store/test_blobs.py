@@ -82,22 +82,6 @@ def test_below_the_watermark_nothing_is_taken(tmp_path: Path, monkeypatch: pytes
     store.check_space(500)
 
 
-def test_the_disk_is_asked_again_before_what_was_written_could_fill_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    free = [10_000]
-    monkeypatch.setattr(Blobs, "free_bytes", lambda _self: free[0])
-    store = Blobs(tmp_path, reserve_bytes=1000)
-    store.check_space(1000)
-    free[0] = 1500
-    taken = 0
-    with pytest.raises(PeerUnavailable, match="storage_full"):  # noqa: PT012
-        while taken < 9000:
-            taken += 1000
-            store.check_space(1000)
-    assert taken < 9000
-
-
 def test_leftovers_of_a_process_that_died_are_swept_and_fresh_ones_are_not(tmp_path: Path) -> None:
     incoming = tmp_path / "incoming"
     incoming.mkdir()

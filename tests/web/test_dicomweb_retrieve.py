@@ -371,7 +371,7 @@ def test_what_was_removed_meanwhile_is_not_found(client, archive):
         assert get(client, path, accept).status_code == 404
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=600)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(data=st.data())
 def test_whatever_is_kept_has_an_answer(client, archive, data):
     """A file that passed the door may still be damaged anywhere behind its identity."""

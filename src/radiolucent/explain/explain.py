@@ -58,6 +58,7 @@ def explain(
             shape=geometry.source_shape,
             zones=engine.zones,
             patient_left_at=facts.patient_left_at,
+            body_part=facts.body_part,
             frame=frame(inference, geometry),
         ),
         in_expected_region=None if inside is None else share_inside(evidence, inside),

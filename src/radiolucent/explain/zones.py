@@ -29,12 +29,14 @@ def zone(
     shape: tuple[int, int],
     zones: Zones,
     patient_left_at: ImageSide | None,
+    body_part: str | None = None,
     frame: tuple[float, float, float, float] | None = None,
 ) -> str:
     """Name the place of source pixel ``at = (row, column)`` in an image of ``shape = (rows, columns)``.
 
     Zones are thirds and halves of ``frame`` (top, left, bottom, right of the drawn anatomy, in source pixels), or of
-    the picture where there is none: they name where in the body or the picture, not which organ.
+    the picture where there is none: they name where in the body or the picture, not which organ. A film of a limb
+    names its ``body_part`` first, where the header states one.
     """
     top, left, bottom, right = frame or (0.0, 0.0, float(shape[0]), float(shape[1]))
     row_share = min(max((at[0] + 0.5 - top) / (bottom - top), 0.0), 0.999)
@@ -45,6 +47,7 @@ def zone(
     if zones == "head":
         return f"{side}, {_third(row_share, ('front', 'middle', 'back'))} third of the slice"
     height = _third(row_share, ("upper", "middle", "lower"))
+    region = f"{body_part.lower().replace('_', ' ')}, " if body_part else ""
     if side in {"left", "right"}:
-        return f"patient's {side}, {height} third of the film"
-    return f"{height} third, {side}"
+        return f"{region}patient's {side}, {height} third of the film"
+    return f"{region}{height} third, {side}"

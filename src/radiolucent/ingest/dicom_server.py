@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext
@@ -24,6 +25,8 @@ from radiolucent.settings import Dicom
 
 log = logging.getLogger(__name__)
 VERIFICATION = "1.2.840.10008.1.1"
+SYNTAXES = [ExplicitVRLittleEndian, *(s for s in ALL_TRANSFER_SYNTAXES if s != ExplicitVRLittleEndian)]
+"""All of them. Of several in one context the first is taken: explicit, so that private elements keep their VR."""
 SUCCESS, OUT_OF_RESOURCES, DOES_NOT_MATCH, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xA900, 0xC000
 DUPLICATE, NOT_AUTHORISED, PROCESSING_FAILURE = 0x0111, 0x0124, 0x0110
 STATUS_OF = {"uid_mismatch": DOES_NOT_MATCH, "duplicate_uid": DUPLICATE, "caller_refused": NOT_AUTHORISED}
@@ -63,6 +66,7 @@ class _Server(AssociationServer):
     The thread of an association is started before the next connection is looked at, so no crowd slips through.
     """
 
+    request_queue_size = 128
     callers: Callers
     most_connections: int
 
@@ -131,8 +135,9 @@ class DicomServer:
 
     def stop(self, *, timeout_s: float = 10.0) -> None:
         """Take no more; let running transfers end, then abort what is left."""
-        self._server.shutdown()
-        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join(timeout_s)
         for association in self._server.active_associations:
             association.join(timeout_s)
             if association.is_alive():
@@ -179,8 +184,8 @@ class DicomServer:
 def _application_entity(settings: Dicom, callers: Callers) -> AE:
     ae = AE(ae_title=settings.ae_title)
     for context in AllStoragePresentationContexts:
-        ae.add_supported_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
-    ae.add_supported_context(VERIFICATION, ALL_TRANSFER_SYNTAXES[:2])
+        ae.add_supported_context(str(context.abstract_syntax), SYNTAXES)
+    ae.add_supported_context(VERIFICATION, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
     ae.require_called_aet = settings.require_called_ae
     titles = [title for title, _ in callers.entries]
     ae.require_calling_aet = [] if "*" in titles else titles

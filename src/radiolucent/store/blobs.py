@@ -12,7 +12,6 @@ from typing import BinaryIO
 
 from radiolucent.errors import PeerUnavailable
 
-FREE_EVERY_BYTES = 64 * 2**20
 STALE_S = 3600.0
 
 
@@ -44,24 +43,20 @@ class Blobs:
             # Half-written when a process died: nobody was told that we had it. Another process may be at a fresh one.
             if time.time() - left.stat().st_mtime > STALE_S:
                 left.unlink(missing_ok=True)
-        self._free, self._written = 0, FREE_EVERY_BYTES
 
     def free_bytes(self) -> int:
         """Free space on the data disk."""
         return shutil.disk_usage(self.root).free
 
     def check_space(self, size: int = 0) -> None:
-        """Refuse below the watermark; the disk is asked once for every 64 MB written.
+        """Refuse what would leave less than the watermark free.
 
         Raises
         ------
         PeerUnavailable
             ``storage_full``.
         """
-        self._written += size
-        if self._written >= FREE_EVERY_BYTES or self._free - self._written < self._reserve:
-            self._free, self._written = self.free_bytes(), 0
-        if self._free - self._written - size < self._reserve:
+        if self.free_bytes() - size < self._reserve:
             raise disk_full()
 
     def put(self, sha256: str, parts: Iterable[bytes | memoryview]) -> str:

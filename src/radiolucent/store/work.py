@@ -200,7 +200,12 @@ def record(
     connection.execute(
         update(studies)
         .where(studies.c.study_key == job.study_key)
-        .values(status=report.status, done_at=now, attempts=0)
+        .values(
+            status=report.status,
+            code=report.refusals[0].code if report.status in ("refused", "not_processed") else None,
+            done_at=now,
+            attempts=0,
+        )
     )
     connection.execute(delete(results).where(results.c.study_key == job.study_key, results.c.revision == job.revision))
     connection.execute(

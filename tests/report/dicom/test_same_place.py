@@ -121,6 +121,17 @@ def test_a_film_segmentation_opens_in_ohif_by_a_nominal_orientation_that_can_be_
         assert "FrameOfReferenceUID" not in built.of_kind("seg")[0].dataset
 
 
+def test_a_film_without_spacing_has_an_empty_item_where_ohif_looks_and_no_invented_spacing():
+    dataset = sources.dx()
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
+        if keyword in dataset:
+            del dataset[keyword]
+    built = build_objects(dataset, sources.processed(dataset), {}, now=sources.NOW)
+    shared = built.of_kind("seg")[0].dataset.SharedFunctionalGroupsSequence[0]
+    assert len(shared.PixelMeasuresSequence) == 1
+    assert len(shared.PixelMeasuresSequence[0]) == 0
+
+
 def test_the_source_display_is_carried_into_the_presentation_state(tmp_path):
     state = written(sources.ct(), tmp_path)["gsps"]
     assert (state.RescaleIntercept, state.RescaleSlope, state.RescaleType) == (-1024, 1, "HU")

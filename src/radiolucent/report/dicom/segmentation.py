@@ -135,6 +135,9 @@ def _new(job: Job, segments: list[_Segment], *, key: str, kind: str) -> Dataset:
     shared = shared_groups(job.source)
     if job.source.plane is None and job.options.nominal_orientation:
         _write_nominal_orientation(shared)
+        if "PixelMeasuresSequence" not in shared:
+            # OHIF 3 looks into this item, and fails as a whole without it, for a film whose spacing is unknown.
+            shared.PixelMeasuresSequence = [Dataset()]
     dataset.SharedFunctionalGroupsSequence = [shared]
     dataset.PerFrameFunctionalGroupsSequence = [_frame(job, n) for n in range(1, len(segments) + 1)]
     return dataset
