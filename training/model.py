@@ -118,6 +118,10 @@ class EvidenceNet(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         return self.read(x)[:4]
 
+    def plain(self, embedding: Tensor) -> Tensor:
+        """The plain mean in an embedding: what kind of picture it is, whatever the read-out looks at."""
+        return embedding if self.gather is None else embedding[:, self.head.in_features :]
+
     def read(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
         """What `forward` gives, and the logarithm of the shares ``[N,h*w]`` of `Gather` where there is one."""
         features, shallow = self.neck(self.backbone(x))
@@ -151,6 +155,11 @@ class Ensemble(nn.Module):
         logits, evidence, anatomy, embedding = zip(*(member(x) for member in self.members), strict=True)
         means = (torch.stack(parts).mean(0) for parts in (logits, evidence, anatomy))
         return (*means, torch.cat(embedding, dim=1))  # type: ignore[return-value]
+
+    def plain(self, embedding: Tensor) -> Tensor:
+        """The plain means of all members."""
+        parts = embedding.chunk(len(self.members), dim=1)
+        return torch.cat([m.plain(part) for m, part in zip(self.members, parts, strict=True)], dim=1)
 
 
 class Features(nn.Module):

@@ -1,8 +1,8 @@
 """What ships: the trained network with its distance from the training set and its guards on content.
 
-Both read the pooled embedding of the same forward pass. ``novelty`` is the squared Mahalanobis distance from the
-training set (Lee et al. 2018) with a shrunk covariance (Ledoit and Wolf 2004). Each guard is one logistic regression
-on the whitened embedding.
+Both read the plain mean in the embedding of the same forward pass (`EvidenceNet.plain`). ``novelty`` is the squared
+Mahalanobis distance from the training set (Lee et al. 2018) with a shrunk covariance (Ledoit and Wolf 2004). Each guard
+is one logistic regression on the whitened mean.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Shipped(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         logits, evidence, anatomy, embedding = self.network(x)
-        white = (embedding - self.mean) @ self.whiten
+        white = (self.network.plain(embedding) - self.mean) @ self.whiten
         out = (logits, evidence, embedding, anatomy, white.square().sum(1))
         return (*out, torch.sigmoid(F.linear(white, self.weight, self.bias))) if len(self.bias) else out
 
@@ -82,13 +82,15 @@ def _session(network: EvidenceNet | Ensemble, config: Config) -> ort.InferenceSe
         return ort.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
 
 
-def _embed(session: ort.InferenceSession, arrays: NDArray[np.uint8], config: Config) -> Floats:
+def _embed(
+    network: EvidenceNet | Ensemble, session: ort.InferenceSession, arrays: NDArray[np.uint8], config: Config
+) -> Floats:
     out = []
     for start in range(0, len(arrays), 16):
         images = arrays[start : start + 16].astype(np.float32) / np.float32(255.0)
         scaled = (images - np.float32(config.input.mean)) / np.float32(config.input.std)
-        out.append(session.run(["embedding"], {"image": scaled})[0].astype(np.float64))
-    return np.concatenate(out)
+        out.append(session.run(["embedding"], {"image": scaled})[0])
+    return network.plain(torch.from_numpy(np.concatenate(out))).numpy().astype(np.float64)
 
 
 def _pictures(samples: list[data.Sample], config: Config, count: int, draw: np.random.Generator) -> NDArray[np.uint8]:
@@ -127,7 +129,7 @@ def fit(network: EvidenceNet | Ensemble, parts: dict[str, list[data.Sample]], co
     session = _session(network.eval(), config)
     plain = {n: [s for s in parts[n] if s.subgroup.get("hardware") != "1"] for n in ("train", "val")}
     clean = {name: _pictures(samples, config, LEARNT, draw) for name, samples in plain.items()}
-    seen = {name: _embed(session, pictures, config) for name, pictures in clean.items()}
+    seen = {name: _embed(network, session, pictures, config) for name, pictures in clean.items()}
     mean = seen["train"].mean(axis=0)
     covariance = LedoitWolf().fit(seen["train"]).covariance_
     values, vectors = np.linalg.eigh(covariance)
@@ -138,7 +140,7 @@ def fit(network: EvidenceNet | Ensemble, parts: dict[str, list[data.Sample]], co
     rows, biases, figures = [], [], []
     for guard in config.guards:
         learnt, aside = _kind(guard, clean, config, root, draw)
-        wrong = [(_embed(session, pictures, config) - mean) @ whiten for pictures in (learnt, aside)]
+        wrong = [(_embed(network, session, pictures, config) - mean) @ whiten for pictures in (learnt, aside)]
         model = LogisticRegression(C=1.0, class_weight="balanced", max_iter=2000).fit(
             np.concatenate([white["train"], wrong[0]]), np.r_[np.zeros(len(white["train"])), np.ones(len(wrong[0]))]
         )

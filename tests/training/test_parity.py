@@ -124,6 +124,10 @@ def test_the_read_out_looks_where_its_shares_are(case: Case) -> None:
     np.testing.assert_allclose(shares.exp().sum(1).numpy(), 1.0, atol=1e-5)
     np.testing.assert_allclose(by_hand.numpy(), case.answer["logits"], atol=1e-4)
     assert (embedding[:, :half] - embedding[:, half:]).abs().max() > 1e-3, "the plain mean stands beside it"
+    assert torch.equal(case.network.plain(embedding), embedding[:, half:])
+    pair = model.Ensemble([case.network, case.network])
+    both = torch.cat([embedding, embedding], dim=1)
+    assert torch.equal(pair.plain(both), torch.cat([embedding[:, half:]] * 2, dim=1))
     assert evidence.shape[2] * evidence.shape[3] == shares.shape[1]
 
 

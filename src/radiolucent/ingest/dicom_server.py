@@ -161,19 +161,19 @@ class DicomServer:
                 )
             )
         except RadiolucentError as error:
-            self._tell(error.code, title, peer)
+            self._refuse(error.code, title, peer)
             return _answer(status_of(error), error.found)
         except Exception:  # noqa: BLE001  whatever it was, the sender must keep the image
             logs.event(log, "store_failed", level=logging.ERROR, error=True)
-            self._tell("internal_error", title, peer)
+            self._refuse("internal_error", title, peer)
             return _answer(PROCESSING_FAILURE, "a defect of Radiolucent")
         return SUCCESS
 
     def _no(self, event: evt.Event) -> None:
         peer, title = _who(event)
-        self._tell("association_rejected", title, peer)
+        self._refuse("association_rejected", title, peer)
 
-    def _tell(self, code: str, title: str, peer: str) -> None:
+    def _refuse(self, code: str, title: str, peer: str) -> None:
         """Put a refusal on record; where even that fails, the sender must still get the status that is meant."""
         try:
             self._doors.refused(code, title, peer)

@@ -11,8 +11,10 @@ from radiolucent.ingest.mllp_server import MllpServer
 from radiolucent.logs import event
 from radiolucent.pipeline.orders import Orders
 from radiolucent.settings import Settings
+from radiolucent.wiring.audit_forwarding import AuditForwarding
 from radiolucent.wiring.doors import HttpDoor, hl7_door
 from radiolucent.wiring.folder_watch import FolderWatch
+from radiolucent.wiring.operator import reporter_of
 from radiolucent.wiring.serving import Installation
 
 log = logging.getLogger(__name__)
@@ -33,11 +35,19 @@ class Running:
         self.http: HttpDoor | None = None
         self.hl7: MllpServer | None = None
         self.watch: FolderWatch | None = None
+        self.forwarding: AuditForwarding | None = None
 
     def __enter__(self) -> Running:
         settings = self.installation.settings
         try:
             self.installation.start()
+            if settings.audit.syslog_host is not None:
+                self.forwarding = AuditForwarding(
+                    self.installation.journal,
+                    settings.audit,
+                    reporter_of(settings),
+                    place=settings.data / "audit" / "syslog-place",
+                )
             if settings.mllp.enabled:
                 orders = Orders(self.installation.journal, on_kept=self.installation.service.wake)
                 self.hl7 = hl7_door(settings.mllp, orders)
@@ -55,7 +65,7 @@ class Running:
 
     def stop(self) -> None:
         """Close the doors, let what runs end."""
-        for door in (self.watch, self.hl7, self.http):
+        for door in (self.watch, self.hl7, self.http, self.forwarding):
             if door is not None:
                 door.stop()
         self.installation.stop(timeout_s=DRAIN_S)
