@@ -173,8 +173,8 @@ def _table(rows: list[tuple[Cell, ...]]) -> Table:
         ),
         rows=rows,
         notes=[
-            f"{SLICES} slices or {FILMS} films a round, sent by DCMTK's storescu from memory to disk, start of the sender "
-            "and negotiation included; new UIDs every round. Sender and receiver share the cores.",
+            f"{SLICES} slices or {FILMS} films a round, sent by DCMTK's storescu from memory to disk, start of the "
+            "sender and negotiation included; new UIDs every round. Sender and receiver share the cores.",
             "What success means: ours is on disk with its name, in the committed database and the audit chain; Orthanc "
             "1.10 syncs the file and not its index; storescp (`--fork`) syncs nothing.",
         ],

@@ -68,7 +68,10 @@ events = st.builds(
     action=st.sampled_from(ACTIONS),
     outcome=st.sampled_from(OUTCOMES),
     at=st.datetimes(
-        min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29), timezones=st.timezones() | st.just(UTC)
+        min_value=datetime(1, 1, 3),
+        max_value=datetime(9999, 12, 29),
+        timezones=st.timezones() | st.just(UTC),
+        allow_imaginary=False,
     ),
     actor=texts,
     peer=texts,

@@ -37,6 +37,14 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
+class _WrongRow(ValueError):
+    """A row that is wrong only beside others, so that pydantic does not know its name."""
+
+    def __init__(self, row: str, *, found: str, expected: str) -> None:
+        self.row, self.found = row, found
+        super().__init__(expected)
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -242,6 +250,12 @@ class Retention(_Strict):
     images_days: int = Field(default=0, ge=0)
     results_days: int = Field(default=0, ge=0)
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Retention:
+        if self.results_days and not 0 < self.images_days <= self.results_days:
+            raise ValueError("results_days no fewer than images_days (0 is for ever): results outlive images")
+        return self
+
 
 class Site(_Strict):
     """How we call ourselves in HL7 (MSH-3, MSH-4) and in objects."""
@@ -274,15 +288,15 @@ class Settings(_Strict):
     @model_validator(mode="after")
     def _coherent(self) -> Settings:
         names = [d.name for d in self.destinations]
-        doubled = {n for n in names if names.count(n) > 1} | {
-            r.name for r in self.rules if [q.name for q in self.rules].count(r.name) > 1
-        }
-        if doubled:
-            raise ValueError(f"each name once, but {', '.join(sorted(doubled))} stands twice")
-        for rule in self.rules:
+        for table, given in (("rules", [r.name for r in self.rules]), ("destinations", names)):
+            twice = sorted({n for n in given if given.count(n) > 1})
+            if twice:
+                raise _WrongRow(f"{table}.name", found=", ".join(twice), expected="each name once")
+        for number, rule in enumerate(self.rules):
             unknown = [n for n in rule.destinations if n not in names]
             if unknown:
-                raise ValueError(f"rule {rule.name}: destinations that exist, not {', '.join(unknown)}")
+                row = f"rules.{number}.destinations"
+                raise _WrongRow(row, found=", ".join(unknown), expected=f"destinations that exist, in rule {rule.name}")
         return self
 
     @property
@@ -326,6 +340,9 @@ def _wrong(path: Path, error: ValidationError) -> SettingsError:
     key = ".".join(str(part) for part in first["loc"]) or "the file as a whole"
     given = first["input"]
     shown = repr(given) if isinstance(given, str | int | float | bool) and "password" not in key else "a wrong value"
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, _WrongRow):
+        key, shown = cause.row, cause.found
     unknown = first["type"] == "extra_forbidden"
     more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return SettingsError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import shutil
 import signal
+from contextlib import suppress
 from datetime import datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -23,13 +24,11 @@ def serve(line: Connection, engines: tuple[Path, ...], memory_bytes: int) -> Non
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     analyzer, broken = _load(engines)
-    line.send("ready")
-    while True:
-        try:
+    with suppress(EOFError, OSError):  # nobody is there any more
+        line.send("ready")
+        while True:
             job = line.recv()
-        except (EOFError, OSError):
-            return
-        line.send(_failed(broken) if analyzer is None else _read(analyzer, job))
+            line.send(_failed(broken) if analyzer is None else _read(analyzer, job))
 
 
 def _load(engines: tuple[Path, ...]) -> tuple[Analyzer | None, RadiolucentError | None]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from sqlalchemy import Connection
 
 from radiolucent.errors import PeerUnavailable
 from radiolucent.logs import event
@@ -45,9 +47,11 @@ class Service:
         worker_id: str,
         upkeep: Upkeep,
         checkpoint: Callable[[], None],
+        prioritised: Callable[[Connection, Sequence[Job]], list[Job]],
     ) -> None:
         self._journal, self._blobs, self._durable = journal, blobs, durable
         self._worker_id, self._upkeep, self._checkpoint = worker_id, upkeep, checkpoint
+        self._prioritised = prioritised
         self._asked: dict[str, float] = {}
         self._wake, self._ending = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="service", daemon=True)
@@ -118,7 +122,7 @@ class Service:
         if not waiting:
             return ready
         with self._journal.entry() as entry:
-            return [*ready, *work.claim_due(entry.connection, now=now)]
+            return [*ready, *self._prioritised(entry.connection, work.claim_due(entry.connection, now=now))]
 
     def _deliveries(self, now: float) -> list[Delivery]:
         with self._journal.reading() as connection:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
+
+from sqlalchemy import Connection
 
 from radiolucent.ingest.rules import choose, facts_of
 from radiolucent.pipeline.faults import Faults
@@ -64,15 +66,30 @@ class Steps:
             self._idle.put(reader)
         self._urgent = urgent
 
+    def prioritised(self, connection: Connection, jobs: Sequence[Job]) -> list[Job]:
+        """Studies that are complete, with the priority that their rule gives: before they wait on a queue."""
+        if all(rule.priority is None for rule in self._rules):
+            return list(jobs)
+        found = []
+        for job in jobs:
+            rule = self._rule(connection, work.study(connection, job.study_key))
+            if rule is not None and rule.priority is not None and rule.priority != job.priority:
+                work.set_priority(connection, job.study_key, rule.priority)
+                job = replace(job, priority=rule.priority)
+            found.append(job)
+        return found
+
+    def _rule(self, connection: Connection, study: StudyRow) -> Rule | None:
+        images = work.sources(connection, study.study_key)
+        return choose(self._rules, facts_of(study.header, ((i.header, i.calling_ae) for i in images)))
+
     def route(self, job: Job, *, by: str) -> Routed | None:
         """Take a study into work and find its rule; ``None`` if somebody else has it, or it has moved on."""
         with self._journal.entry() as entry:
             if not work.claim(entry.connection, job, by=by):
                 return None
             study = work.study(entry.connection, job.study_key)
-            images = work.sources(entry.connection, job.study_key)
-            facts = facts_of(study.header, ((i.header, i.calling_ae) for i in images))
-            rule = choose(self._rules, facts)
+            rule = self._rule(entry.connection, study)
             if rule is None:
                 work.move(entry.connection, job, to="unrouted", code="no_rule")
                 entry.audit("refuse", study_instance_uid=study.study_instance_uid, code="no_rule")

@@ -101,6 +101,11 @@ def refusing(refusal: Callable[[], InputRefused]) -> Iterator[None]:
             )
         except Exception as error:  # noqa: BLE001 - codecs and parsers raise anything; the boundary of this package
             outcome = too_deeply_nested() if _is_recursion(error) else refusal()
+        except BaseException as error:
+            # A codec written in Rust that panics raises this; it is no Exception, so that nobody takes it for one.
+            if type(error).__name__ != "PanicException":
+                raise
+            outcome = refusal()
     raise outcome from None
 
 

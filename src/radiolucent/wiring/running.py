@@ -9,6 +9,7 @@ from types import FrameType
 
 from radiolucent.ingest.mllp_server import MllpServer
 from radiolucent.logs import event
+from radiolucent.pipeline.faults import Faults
 from radiolucent.pipeline.orders import Orders
 from radiolucent.settings import Settings
 from radiolucent.wiring.audit_forwarding import AuditForwarding
@@ -30,8 +31,8 @@ class Running:
         Whatever of the settings cannot be done here; nothing stays open.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.installation = Installation(settings)
+    def __init__(self, settings: Settings, *, faults: Faults | None = None) -> None:
+        self.installation = Installation(settings, faults=faults)
         self.http: HttpDoor | None = None
         self.hl7: MllpServer | None = None
         self.watch: FolderWatch | None = None

@@ -122,6 +122,7 @@ class Installation:
                 max_attempts=reader.max_attempts,
             ),
             checkpoint=self.checkpoint,
+            prioritised=self.steps.prioritised,
         )
         self.intake = Intake(
             self.journal,

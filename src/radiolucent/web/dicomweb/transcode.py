@@ -42,7 +42,8 @@ def explicit_little_endian(source: Opened) -> Iterator[bytes]:
     syntax = source.transfer_syntax
     if not is_transcodable(syntax):
         raise cannot_decode(syntax)
-    header = header_without(source.dataset, *OFFSETS)
+    with refusing(_cannot_write):
+        header = header_without(source.dataset, *OFFSETS)
     if source.pixels is None:
         yield _head(source, header)
         return
@@ -97,16 +98,16 @@ def _tag(keyword: str, vr: str | None, length: int) -> bytes:
 
 def _head(source: Opened, header: Dataset) -> bytes:
     meta = FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\x00\x01"
-    meta.MediaStorageSOPClassUID = UID(text(source.dataset, "SOPClassUID") or "")
-    meta.MediaStorageSOPInstanceUID = UID(text(source.dataset, "SOPInstanceUID") or "")
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    for keyword in ("ImplementationClassUID", "ImplementationVersionName"):
-        if keyword in source.meta:
-            setattr(meta, keyword, source.meta[keyword].value)
     out, body = io.BytesIO(), DicomBytesIO()
     body.is_little_endian, body.is_implicit_VR = True, False
     with refusing(_cannot_write):
+        meta.FileMetaInformationVersion = b"\x00\x01"
+        meta.MediaStorageSOPClassUID = UID(text(source.dataset, "SOPClassUID") or "")
+        meta.MediaStorageSOPInstanceUID = UID(text(source.dataset, "SOPInstanceUID") or "")
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        for keyword in ("ImplementationClassUID", "ImplementationVersionName"):
+            if keyword in source.meta:
+                setattr(meta, keyword, source.meta[keyword].value)
         out.write(b"\x00" * 128 + b"DICM")
         write_file_meta_info(cast(DicomIO, out), meta)
         write_dataset(body, header)
