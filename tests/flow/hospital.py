@@ -299,7 +299,8 @@ def shelf(folder: Path) -> Iterator[Shelf]:
 
 def engines(folder: Path) -> Path:
     """A folder with the tiny engine."""
-    tiny_engine.write(folder)
+    if not folder.exists():
+        tiny_engine.write(folder)
     return folder
 
 

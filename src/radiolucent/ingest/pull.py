@@ -246,18 +246,22 @@ class Intake:
     def offer(self, offered: Offered) -> bool:
         """Whether an instance was kept."""
         if self.is_full or len(offered.dataset) > self._limits.instance_bytes:
-            self.left_out += 1
+            self.leave_out()
             return False
         try:
             self._keep(offered)
         except InputRefused:
-            self.left_out += 1
+            self.leave_out()
             return False
         except RadiolucentError as error:
             self.error = error
             return False
         self.kept += 1
         return True
+
+    def leave_out(self) -> None:
+        """Note an instance that is not wanted."""
+        self.left_out += 1
 
     def result(self, study_instance_uid: str, *, is_complete: bool) -> Fetched:
         """The sum.

@@ -80,7 +80,11 @@ class WebArchive:
                 if intake.is_full:
                     break
                 address = f"studies/{study_instance_uid}/series/{series}/instances/{instance}"
-                intake.offer(_offered(_file(*self._get(client, address, most=most)), instance, self._peer))
+                body, media_type = self._get(client, address, most=most)
+                if body is None:
+                    intake.leave_out()
+                else:
+                    intake.offer(_offered(_file(body, media_type), instance, self._peer))
         return intake.result(study_instance_uid, is_complete=intake.kept == len(places))
 
     def _client(self) -> httpx.Client:
@@ -109,20 +113,20 @@ class WebArchive:
         with self._answer(client, path, "application/dicom+json", asked) as answer:
             if answer.status_code == httpx.codes.NO_CONTENT:
                 return []
-            body = _bounded(answer, MOST_ANSWER_BYTES, request="QIDO-RS")
+            body = _bounded(answer, MOST_ANSWER_BYTES)
         try:
-            found = json.loads(body or b"[]")
+            found = None if body is None else json.loads(body or b"[]")
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
             raise dicomweb_refusals.answer_unreadable(request="QIDO-RS")
         return found
 
-    def _get(self, client: httpx.Client, path: str, *, most: int) -> tuple[bytes, str]:
-        """Body and media type of one instance, in the transfer syntax it is stored in."""
+    def _get(self, client: httpx.Client, path: str, *, most: int) -> tuple[bytes | None, str]:
+        """Body and media type of one instance, in the transfer syntax it is stored in; no body where it is larger."""
         accept = 'multipart/related; type="application/dicom"; transfer-syntax=*'
         with self._answer(client, path, accept, []) as answer:
-            return _bounded(answer, most, request="WADO-RS"), answer.headers.get("Content-Type", "")
+            return _bounded(answer, most), answer.headers.get("Content-Type", "")
 
     @contextlib.contextmanager
     def _answer(self, client: httpx.Client, path: str, accept: str, asked: Asked) -> Iterator[httpx.Response]:
@@ -138,12 +142,13 @@ class WebArchive:
             raise dicomweb_refusals.http_unreachable(request=request) from None
 
 
-def _bounded(answer: httpx.Response, most: int, *, request: str) -> bytes:
+def _bounded(answer: httpx.Response, most: int) -> bytes | None:
+    """The body, or ``None`` as soon as it is larger."""
     found = bytearray()
     for chunk in answer.iter_bytes():
         found += chunk
         if len(found) > most:
-            raise dicomweb_refusals.answer_unreadable(request=request)
+            return None
     return bytes(found)
 
 

@@ -140,7 +140,7 @@ class Dispatch:
     def _failed(self, delivery: Delivery, error: RadiolucentError, stored: tuple[str, ...]) -> Attempt:
         if isinstance(error, PeerRefused):
             return Attempt(state="refused", code=error.code, stored=stored)
-        last = delivery.attempts + 1 >= self._patience.max_attempts
+        last = delivery.attempts + 1 - delivery.retried_at >= self._patience.max_attempts
         return Attempt(state="dead" if last else "waiting", code=error.code, stored=stored)
 
     def _note(self, delivery: Delivery, attempt: Attempt, study: StudyRow) -> None:
@@ -152,7 +152,7 @@ class Dispatch:
                 state=attempt.state,
                 now=entry.at,
                 code=attempt.code,
-                next_at=entry.at + self._patience.wait_s(delivery.attempts),
+                next_at=entry.at + self._patience.wait_s(delivery.attempts - delivery.retried_at),
                 done=attempt.stored,
             )
             if not noted:

@@ -16,7 +16,10 @@ State = Literal["waiting", "sent", "refused", "dead", "superseded"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What is to be sent where. ``done``: SOP Instance UIDs that the destination has said it stored."""
+    """What is to be sent where. ``done``: SOP Instance UIDs that the destination has said it stored.
+
+    ``attempts`` counts all; those before ``retried_at`` no longer count against patience.
+    """
 
     delivery_id: str
     study_key: str
@@ -26,6 +29,7 @@ class Delivery:
     state: State
     priority: str
     attempts: int
+    retried_at: int
     next_at: float
     code: str | None
     done: tuple[str, ...]
@@ -94,7 +98,8 @@ def retry(connection: Connection, *, now: float, destination: str | None = None)
     chosen = update(deliveries).where(deliveries.c.state.in_(["refused", "dead"]))
     if destination is not None:
         chosen = chosen.where(deliveries.c.destination == destination)
-    return connection.execute(chosen.values(state="waiting", next_at=now, attempts=0, code=None)).rowcount
+    changes = {"state": "waiting", "next_at": now, "retried_at": deliveries.c.attempts, "code": None}
+    return connection.execute(chosen.values(changes)).rowcount
 
 
 def stored_before(connection: Connection, study_key: str, destination: str) -> frozenset[str]:

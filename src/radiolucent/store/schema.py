@@ -87,6 +87,7 @@ deliveries = Table(
     Column("state", String(12), nullable=False),
     Column("priority", String(8), nullable=False),
     Column("attempts", Integer, nullable=False),
+    Column("retried_at", Integer, nullable=False),
     Column("next_at", Float, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("sent_at", Float),
@@ -95,7 +96,11 @@ deliveries = Table(
     Index("deliveries_by_state", "state", "next_at"),
     Index("deliveries_by_study", "study_key"),
 )
-"""An outbox. ``state``: waiting, sent, refused, dead, superseded. ``purpose``: result, retract. ``done``: UIDs."""
+"""An outbox. ``state``: waiting, sent, refused, dead, superseded. ``purpose``: result, retract. ``done``: UIDs.
+
+``attempts`` only grows: it tells one attempt from another. ``retried_at``: how many there were when an operator last
+said that it be tried again.
+"""
 
 orders = Table(
     "orders",

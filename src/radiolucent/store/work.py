@@ -278,6 +278,7 @@ def _outbox(connection: Connection, job: Job, destinations: Sequence[str], *, no
                 state="waiting",
                 priority=job.priority,
                 attempts=0,
+                retried_at=0,
                 next_at=now,
                 created_at=now,
                 done="[]",
