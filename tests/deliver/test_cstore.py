@@ -13,11 +13,6 @@ from radiolucent.deliver import cstore
 from radiolucent.errors import InvariantBroken, PeerRefused, PeerUnavailable
 from radiolucent.records.destination import DimsePeer
 
-# pynetdicom leaves a socket that could not be shut down to the garbage collector.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <(socket.socket|ssl.SSLSocket):pytest.PytestUnraisableExceptionWarning"
-)
-
 
 def close_at(pdus):
     """A handler that cuts the line at that P-DATA PDU."""

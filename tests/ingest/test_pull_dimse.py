@@ -18,9 +18,6 @@ from radiolucent.ingest.pull import PriorQuery, PullLimits
 from radiolucent.ingest.pull_dimse import FIND, GET, MOVE, DimseArchive
 from radiolucent.records.destination import DimsePeer
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
-)
 LIMITS = PullLimits()
 
 

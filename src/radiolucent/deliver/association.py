@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 
 from pydicom.uid import UID
@@ -11,6 +12,7 @@ from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ASSOCIATE, SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
+from pynetdicom.transport import AddressInformation, AssociationSocket
 
 from radiolucent.errors import PeerRefused, PeerUnavailable
 from radiolucent.records.destination import DimsePeer
@@ -60,8 +62,27 @@ def opened(
             association.release()
 
 
+class _Line(AssociationSocket):
+    """A connection that is closed even where the peer has ended it already: pynetdicom alone would leave it open."""
+
+    def _shutdown_socket(self) -> None:
+        line = self.socket
+        super()._shutdown_socket()
+        if line is not None:
+            line.close()
+
+
+class _Application(AE):
+    def _create_socket(
+        self, assoc: Association, address: AddressInformation, tls_args: tuple[ssl.SSLContext, str] | None
+    ) -> AssociationSocket:
+        line = _Line(assoc, address=address)
+        line.tls_args = tls_args
+        return line
+
+
 def _application(peer: DimsePeer) -> AE:
-    application = AE(ae_title=peer.calling_ae_title)
+    application = _Application(ae_title=peer.calling_ae_title)
     application.connection_timeout = peer.connect_timeout_s
     application.acse_timeout = peer.acse_timeout_s
     application.dimse_timeout = peer.dimse_timeout_s
