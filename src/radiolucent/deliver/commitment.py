@@ -19,6 +19,8 @@ from radiolucent.standards import dimse_refusals
 
 PUSH_MODEL_CLASS_UID = "1.2.840.10008.1.20.1"
 PUSH_MODEL_INSTANCE_UID = "1.2.840.10008.1.20.1.1"
+REPORTED = evt.EVT_N_EVENT_REPORT
+"""The event that `report_handler` handles."""
 _REQUEST_COMMITMENT = 1
 _SYNTAXES: list[str | UID] = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
 _SUCCESS, _PROCESSING_FAILURE, _NO_SUCH_EVENT = 0x0000, 0x0110, 0x0113

@@ -47,10 +47,15 @@ def status_of(error: RadiolucentError) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
-    """What the server calls: ``keep`` returns when an instance is kept, or raises; ``refused`` hears of every no."""
+    """What the server calls: ``keep`` returns when an instance is kept, or raises; ``refused`` hears of every no.
+
+    ``prepare`` may add further services to the application entity, whose events ``further`` handles.
+    """
 
     keep: Door
     refused: Told
+    prepare: Callable[[AE], None] = lambda _: None
+    further: tuple[tuple[evt.EventType, Callable[[evt.Event], object]], ...] = ()
 
 
 class _Contexts(list[PresentationContext]):
@@ -101,10 +106,16 @@ class DicomServer:
     def __init__(self, settings: Dicom, doors: Doors, callers: Callers, *, tls: ssl.SSLContext | None = None) -> None:
         self._doors, self._callers = doors, callers
         self._ae = _application_entity(settings, callers)
+        doors.prepare(self._ae)
         try:
             server = self._ae.make_server(
                 (settings.host, settings.port),
-                evt_handlers=[(evt.EVT_C_ECHO, _echo), (evt.EVT_C_STORE, self._store), (evt.EVT_REJECTED, self._no)],
+                evt_handlers=[
+                    (evt.EVT_C_ECHO, _echo),
+                    (evt.EVT_C_STORE, self._store),
+                    (evt.EVT_REJECTED, self._no),
+                    *doors.further,
+                ],
                 ssl_context=tls,
                 server_class=_Server,
             )

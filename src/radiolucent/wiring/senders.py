@@ -8,7 +8,7 @@ from typing import Literal
 
 from radiolucent.deliver import commitment, dicom, mllp
 from radiolucent.deliver.fhir import FhirConnection, FhirPeer
-from radiolucent.errors import SettingsError
+from radiolucent.errors import PeerRefused, PeerUnavailable, SettingsError
 from radiolucent.pipeline.sending import ObjectFile, PartlySent, Sender
 from radiolucent.records.destination import DicomDestination, DimsePeer, WebPeer
 from radiolucent.records.study import StudyReport
@@ -69,7 +69,15 @@ class DicomSender:
             wanted = frozenset(sent.stored)
             refs = [each.instance for each in report.objects if each.instance.sop_instance_uid in wanted]
             transaction = uid_from("commitment", delivery_id, *sorted(wanted))
-            commitment.request_commitment(refs, peer, transaction_uid=transaction, wait_s=COMMITMENT_WAIT_S)
+            try:
+                answer = commitment.request_commitment(
+                    refs, peer, transaction_uid=transaction, wait_s=COMMITMENT_WAIT_S
+                )
+            except (PeerUnavailable, PeerRefused) as error:
+                raise PartlySent(sent.stored, error) from error
+            if answer is not None and not answer.is_complete:
+                failed = {each.sop_instance_uid for each in answer.failed}
+                raise PartlySent([uid for uid in sent.stored if uid not in failed], not_committed(len(failed)))
         return sent.stored
 
 
@@ -149,6 +157,16 @@ class FhirSender:
         with FhirConnection(self._peer) as connection:
             connection.transact(build_bundle(report, self._options, earlier=earlier))
         return ()
+
+
+def not_committed(count: int) -> PeerRefused:
+    """What a destination said that took objects and will not answer for them."""
+    return PeerRefused(
+        "not_committed",
+        found=f"a destination that stored {count} objects and does not commit itself to keep them",
+        expected="storage commitment for everything that was stored (PS3.4 annex J)",
+        action="Ask its operator why, then `radiolucent deliveries retry`.",
+    )
 
 
 def _peer(row: Destination, settings: Settings) -> DimsePeer | WebPeer:

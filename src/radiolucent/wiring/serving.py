@@ -12,6 +12,7 @@ from pathlib import Path
 import radiolucent
 from radiolucent.audit.checkpoint import CheckpointFile
 from radiolucent.audit.key import open_key
+from radiolucent.deliver import commitment
 from radiolucent.errors import SettingsError
 from radiolucent.ingest.callers import callers
 from radiolucent.ingest.dicom_server import DicomServer, Doors
@@ -148,7 +149,12 @@ class Installation:
         if dicom.enabled:
             self.dicom = DicomServer(
                 dicom,
-                Doors(keep=self._keep, refused=self.intake.refuse),
+                Doors(
+                    keep=self._keep,
+                    refused=self.intake.refuse,
+                    prepare=commitment.accept_reports,
+                    further=((commitment.REPORTED, commitment.report_handler(self._committed)),),
+                ),
                 callers(dicom.callers),
                 tls=tls.door(dicom.tls, where="dicom"),
             )
@@ -185,6 +191,18 @@ class Installation:
                 disk_free_bytes=self.blobs.free_bytes(),
                 associations=0 if self.dicom is None else self.dicom.associations,
                 reader_crashes=sum(reader.crashes for reader in self.readers),
+            )
+
+    def _committed(self, told: commitment.Commitment) -> None:
+        """Put on record what a destination says of its keeping, whenever it says it."""
+        with self.journal.entry() as entry:
+            entry.audit(
+                "send",
+                outcome="success" if told.is_complete else "serious_failure",
+                interface="dimse",
+                transaction=told.transaction_uid,
+                committed=len(told.committed),
+                not_committed=len(told.failed),
             )
 
     def _keep(self, offered: Offered) -> None:
