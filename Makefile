@@ -22,7 +22,7 @@ lint: $(VENV)/.dev
 
 test-peers: $(VENV)/.dev
 	sh tests/peers/install.sh
-	$(BIN)/python -m pytest -m peers tests/peers
+	$(BIN)/python -m pytest -m peers tests
 
 test-training: $(TRAIN_VENV)/.train
 	$(TRAIN_BIN)/python -m pytest -m training tests/training

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.tables import Table
 
-NAMES = ("graph", "libraries", "whole_file", "memory", "receiving", "stat", "sustained")
+NAMES = ("graph", "libraries", "whole_file", "memory", "receiving", "stat")
 
 
 def _chosen(name: str, runs: int, files: int) -> Callable[[], list[Table]]:
@@ -28,6 +28,14 @@ def _chosen(name: str, runs: int, files: int) -> Callable[[], list[Table]]:
         from benchmarks import whole_file
 
         return lambda: whole_file.run(runs)
+    if name == "receiving":
+        from benchmarks import receiving
+
+        return lambda: receiving.run(runs)
+    if name == "stat":
+        from benchmarks import stat
+
+        return lambda: stat.run(runs)
     from benchmarks import memory
 
     return lambda: memory.run(files)

@@ -16,6 +16,8 @@ Texts never carry patient values (names, identifiers, dates) or raw header text.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class RadiolucentError(Exception):
     """Root of the tree.
@@ -35,10 +37,18 @@ class RadiolucentError(Exception):
         self.action = action
         super().__init__(f"[{code}] found {found}; expected {expected}. {action}")
 
+    def __reduce__(self) -> tuple[Callable[..., RadiolucentError], tuple[object, ...]]:
+        """So that it can go from one process to another."""
+        return _rebuilt, (type(self), self.code, self.found, self.expected, self.action)
+
     @property
     def text(self) -> str:
         """The sentence without the code, for a result file."""
         return f"Found {self.found}; expected {self.expected}. {self.action}"
+
+
+def _rebuilt(kind: type[RadiolucentError], code: str, found: str, expected: str, action: str) -> RadiolucentError:
+    return kind(code, found=found, expected=expected, action=action)
 
 
 class InputRefused(RadiolucentError):

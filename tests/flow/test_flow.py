@@ -15,6 +15,7 @@ from flow import hospital
 from flow.hospital import eventually
 
 from radiolucent.audit.canonical import parse
+from radiolucent.errors import SettingsError
 from radiolucent.records.audit import AuditEvent
 from radiolucent.store import outbox, upkeep, work
 from radiolucent.wiring.operator import Desk
@@ -307,3 +308,11 @@ def test_a_disk_that_is_full_keeps_nothing_and_says_so(tmp_path: Path) -> None:
         assert hospital.send(here.port, [film])[str(film.SOPInstanceUID)] == NO_RESOURCES
         assert here.studies() == {}
         assert not list((tmp_path / "data" / "instances").rglob("*.dcm"))
+
+
+def test_a_rule_that_names_no_engine_stops_the_start(tmp_path: Path) -> None:
+    rows = {"rules": [{"name": "odd", "engine": "nothing-of-that-name"}]}
+    with pytest.raises(SettingsError) as raised, site(tmp_path, **rows):
+        pass
+    assert raised.value.code == "unknown_engine"
+    assert not (tmp_path / "data").exists(), "nothing was begun"

@@ -89,9 +89,13 @@ def test_a_report_its_objects_and_deliveries_are_kept_together(database: Databas
 
 def test_recording_twice_is_recording_once(database: Database) -> None:
     job = cases.in_work(database)
-    for _ in range(2):
-        assert cases.record(database, job, objects=[cases.object_row(1)])
+    assert cases.record(database, job, objects=[cases.object_row(1)])
+    with database.transaction() as connection:
+        (before,) = outbox.of_study(connection, job.study_key)
+        outbox.settle(connection, before, state="sent", now=cases.NOW)
+    assert not cases.record(database, job, objects=[cases.object_row(1)])
     with database.reading() as connection:
+        assert [d.state for d in outbox.of_study(connection, job.study_key)] == ["sent"], "it is not sent again"
         assert len(list(work.all_reports(connection))) == upkeep.report_count(connection) == 1
         assert len(outbox.files(connection, job.study_key, 1)) == 1
         assert len(outbox.of_study(connection, job.study_key)) == 1
@@ -143,7 +147,7 @@ def test_only_a_study_that_rests_is_opened_again(database: Database) -> None:
         assert not work.is_known(connection, "no such study")
 
 
-def test_a_retraction_goes_to_whom_the_result_reached_or_may_have(database: Database) -> None:
+def test_a_retraction_goes_to_whom_the_result_was_meant_for(database: Database) -> None:
     job = cases.in_work(database)
     cases.record(database, job, destinations=["sent", "tried", "untouched"])
     with database.transaction() as connection:
@@ -152,7 +156,7 @@ def test_a_retraction_goes_to_whom_the_result_reached_or_may_have(database: Data
         outbox.settle(connection, by_name["tried"], state="waiting", now=cases.NOW, code="peer_no_answer")
         told = cases.report(job, state="retracted")
         note = cases.object_row(9, kind="rejection")
-        assert work.retract(connection, job, told, [note], now=cases.NOW) == ["sent", "tried"]
+        assert work.retract(connection, job, told, [note], now=cases.NOW) == ["sent", "tried", "untouched"]
     with database.reading() as connection:
         sends = {(d.destination, d.purpose): d.state for d in outbox.of_study(connection, job.study_key)}
         last = work.report(connection, job.study_key)
@@ -164,6 +168,7 @@ def test_a_retraction_goes_to_whom_the_result_reached_or_may_have(database: Data
         ("untouched", "result"): "superseded",
         ("sent", "retract"): "waiting",
         ("tried", "retract"): "waiting",
+        ("untouched", "retract"): "waiting",
     }
     assert cases.standing(database, job.study_key).status == "retracted"
 
@@ -171,14 +176,14 @@ def test_a_retraction_goes_to_whom_the_result_reached_or_may_have(database: Data
 def test_a_failed_workflow_gives_its_study_back_or_aside(database: Database) -> None:
     job = cases.in_work(database)
     with database.transaction() as connection:
-        (claimed,) = upkeep.in_work(connection)
+        (claimed,) = upkeep.pending(connection)
         assert (claimed.study_key, claimed.claimed_by) == (job.study_key, "workflow-1")
         assert upkeep.release(connection, claimed, quarantine=False)
         assert not upkeep.release(connection, claimed, quarantine=False)
         (again,) = work.ready(connection)
         assert again.revision == job.revision + 1
         assert work.claim(connection, again, by="second")
-        (claimed,) = upkeep.in_work(connection)
+        (claimed,) = upkeep.pending(connection)
         assert upkeep.release(connection, claimed, quarantine=True)
         row = work.study(connection, job.study_key)
     assert (row.state, row.code, row.attempts) == ("quarantined", "workflow_failed", 2)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import uvicorn
+from starlette.applications import Starlette
 
 from radiolucent.errors import InputRefused
 from radiolucent.prepare.identity import identify, split_part10
@@ -158,9 +159,14 @@ def row_of(received) -> InstanceRow:
 
 @contextmanager
 def serving(app) -> Iterator[str]:
-    """Address of a real server on an ephemeral port of loopback, until the block ends."""
+    """Address of a real server on an ephemeral port of loopback, until the block ends.
+
+    ``app`` is an application, or a function that makes one for the address.
+    """
     door = socket.socket()
     door.bind(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{door.getsockname()[1]}"
+    app = app if isinstance(app, Starlette) else app(address)
     config = uvicorn.Config(app, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
@@ -170,7 +176,7 @@ def serving(app) -> Iterator[str]:
         time.sleep(0.01)
     assert server.started
     try:
-        yield f"http://127.0.0.1:{door.getsockname()[1]}"
+        yield address
     finally:
         server.should_exit = True
         thread.join(20)

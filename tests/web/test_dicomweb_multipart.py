@@ -87,9 +87,14 @@ def test_what_is_refused(body, code):
     assert code_of(body, chunks=[1] * len(body)) == code
 
 
-@pytest.mark.parametrize("boundary", ["", "x" * 71, "b\r\nX: y", "ends in space ", "ü"])
+@pytest.mark.parametrize("boundary", ["", "x" * 201, "b\r\nX: y", "ends in space ", "ü"])
 def test_illegal_boundaries(boundary):
     assert code_of(b"", boundary=boundary) == "malformed_multipart"
+
+
+def test_a_boundary_as_long_as_those_of_orthanc_is_read():
+    boundary = "636d4f45-e768-4ee0-8516-1e8c102073cf-636d4f45-e768-4ee0-8516-1e8c102073cf"
+    assert read(body_of(b"ONE", boundary=boundary), boundary=boundary)[0].body == b"ONE"
 
 
 def test_the_largest_part_that_fits_is_taken():

@@ -6,20 +6,26 @@ that wrote the workflows; a release that changes their order changes it.
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import ParamSpec, TypeVar
 
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID, StepOptions
 
-from radiolucent.errors import PeerUnavailable
+from radiolucent.errors import PeerUnavailable, RadiolucentError
+from radiolucent.logs import event
 from radiolucent.pipeline.faults import Faults
 from radiolucent.pipeline.sending import Dispatch
 from radiolucent.pipeline.steps import Steps
 from radiolucent.store.outbox import Delivery
 from radiolucent.store.work import Job
 
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
 WORKFLOW_VERSION = "radiolucent-1"
 ROUTINE, URGENT, SEND = "read-routine", "read-urgent", "send"
 POLL_S = 0.05
@@ -98,11 +104,14 @@ class Durable:
 
     def enqueue(self, job: Job) -> None:
         """Put a study on its queue; the same study and revision is there once, however often this is called."""
-        urgent = job.priority == "stat"
-        identity = f"read-{job.study_key}-{job.revision}" + ("-urgent" if urgent else "")
-        with SetWorkflowID(identity):
+        self._faults.at("due")
+        with SetWorkflowID(identity_of(job)):
             DBOS.enqueue_workflow(
-                URGENT if urgent else ROUTINE, self._read_study, job.study_key, job.revision, job.priority
+                URGENT if job.priority == "stat" else ROUTINE,
+                self._read_study,
+                job.study_key,
+                job.revision,
+                job.priority,
             )
         self._faults.at("enqueued")
 
@@ -112,6 +121,7 @@ class Durable:
         identity = f"send-{delivery.delivery_id}-{delivery.attempts}"
         with SetWorkflowID(identity), SetEnqueueOptions(priority=priority):
             DBOS.enqueue_workflow(SEND, self._send_delivery, delivery.delivery_id)
+        self._faults.at("queued")
 
     def hand_over(self, dead: Sequence[str]) -> None:
         """Put the unfinished work of dead processes back on the queues."""
@@ -133,22 +143,24 @@ class Durable:
     def _read(self, study_key: str, revision: int, priority: str) -> str:
         job = Job(study_key=study_key, revision=revision, priority="stat" if priority == "stat" else "routine")
         identity = str(DBOS.workflow_id)
-        routed = DBOS.run_step(_step("route"), self._route, job, identity)
+        routed = DBOS.run_step(_step("route"), _telling_nothing(self._route), job, identity)
         if routed is None:
             return "stale"
         rule, engine, destinations = routed
         if rule is None:
             return "unrouted"
         for attempt in range(1, self._width.max_attempts + 1):
-            outcome, code, text = DBOS.run_step(_step("read"), self._steps.read, job, engine)
+            outcome, code, text = DBOS.run_step(_step("read"), _telling_nothing(self._steps.read), job, engine)
             if outcome != "crashed":
                 break
-            DBOS.run_step(_step("crashed"), self._steps.crashed, job, final=attempt == self._width.max_attempts)
+            last = attempt == self._width.max_attempts
+            DBOS.run_step(_step("crashed"), _telling_nothing(self._steps.crashed), job, final=last)
         else:
             return "quarantined"
         if outcome == "stale":
             return "stale"
-        kept = DBOS.run_step(_step("record"), self._steps.record, job, destinations, outcome, code, text)
+        record = _telling_nothing(self._steps.record)
+        kept = DBOS.run_step(_step("record"), record, job, destinations, outcome, code, text)
         return "recorded" if kept else "stale"
 
     def _route(self, job: Job, by: str) -> tuple[str | None, str | None, tuple[str, ...]] | None:
@@ -158,9 +170,35 @@ class Durable:
 
     def _send(self, delivery_id: str) -> str:
         self._faults.at("sending")
-        state = DBOS.run_step(_step("attempt"), self._dispatch.attempt, delivery_id)
+        state = DBOS.run_step(_step("attempt"), _telling_nothing(self._dispatch.attempt), delivery_id)
         self._faults.at("sent")
         return state
+
+
+def identity_of(job: Job) -> str:
+    """Name of the workflow that reads a study: one for each revision and urgency."""
+    return f"read-{job.study_key}-{job.revision}" + ("-urgent" if job.priority == "stat" else "")
+
+
+class StepFailed(Exception):
+    """A step met something that nobody foresaw; says of which type."""
+
+
+def _telling_nothing(do: Callable[P, T]) -> Callable[P, T]:
+    """The step, its unforeseen errors without their texts: the library keeps errors, and a text may quote a patient."""
+
+    @functools.wraps(do)
+    def guarded(*args: P.args, **options: P.kwargs) -> T:
+        try:
+            return do(*args, **options)
+        except RadiolucentError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            event(log, "step_failed", level=logging.ERROR, error=True, step=do.__name__)
+            failed = StepFailed(type(error).__name__)
+        raise failed
+
+    return guarded
 
 
 def _step(name: str) -> StepOptions:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-POINTS = ("stored", "kept", "enqueued", "routed", "read", "reported", "recording", "recorded", "sending", "sent")
+POINTS = (
+    *("stored", "keeping", "kept"),  # bytes on disk; in the transaction; committed, not yet answered
+    *("due", "enqueued", "routing", "routed", "read", "reported", "recording", "recorded"),
+    *("queued", "sending", "delivered", "noting", "sent"),  # delivered: the peer has it, and nothing says so yet
+)
 
 
 class Faults:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import resource
 import shutil
 import signal
+import threading
 from contextlib import suppress
 from datetime import datetime
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from time import perf_counter
 
@@ -22,6 +25,7 @@ def serve(line: Connection, engines: tuple[Path, ...], memory_bytes: int) -> Non
     """Answer jobs until the line is closed. Signals are the parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="watch", daemon=True).start()
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     analyzer, broken = _load(engines)
     with suppress(EOFError, OSError):  # nobody is there any more
@@ -29,6 +33,14 @@ def serve(line: Connection, engines: tuple[Path, ...], memory_bytes: int) -> Non
         while True:
             job = line.recv()
             line.send(_failed(broken) if analyzer is None else _read(analyzer, job))
+
+
+def _end_with_parent() -> None:
+    """End at once when the parent was killed: whoever takes its work over writes into the same folder."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _load(engines: tuple[Path, ...]) -> tuple[Analyzer | None, RadiolucentError | None]:

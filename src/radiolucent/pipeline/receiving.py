@@ -122,6 +122,7 @@ class Intake:
                     outcome_of=kept.outcome,
                     reopened="yes" if kept.reopened else None,
                 )
+            self._faults.at("keeping")
         return kept
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from radiolucent.errors import PeerRefused, PeerUnavailable, RadiolucentError
+from radiolucent.pipeline.faults import Faults
 from radiolucent.pipeline.journal import Journal
 from radiolucent.records.study import ObjectKind, StudyReport
 from radiolucent.store import hospital, outbox, work
@@ -91,8 +92,16 @@ class Attempt:
 class Dispatch:
     """Makes attempts. One destination that fails holds up no other."""
 
-    def __init__(self, journal: Journal, blobs: Blobs, senders: Mapping[str, Sender], patience: Patience) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        blobs: Blobs,
+        senders: Mapping[str, Sender],
+        patience: Patience,
+        faults: Faults | None = None,
+    ) -> None:
         self._journal, self._blobs, self._senders, self._patience = journal, blobs, senders, patience
+        self._faults = faults or Faults()
 
     def attempt(self, delivery_id: str) -> str:
         """One attempt at a delivery that still waits, with its outcome noted: its new state, or "nothing"."""
@@ -116,6 +125,7 @@ class Dispatch:
                 if uid not in before and (kind == "rejection") == (delivery.purpose == "retract")
             ]
             attempt = self._send(delivery, report, files, earlier)
+            self._faults.at("delivered")
         self._note(delivery, attempt, study)
         return attempt.state
 
@@ -170,3 +180,4 @@ class Dispatch:
                 revision=delivery.revision,
                 stored=len(attempt.stored),
             )
+            self._faults.at("noting")

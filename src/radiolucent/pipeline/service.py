@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from radiolucent.errors import PeerUnavailable
 from radiolucent.logs import event
-from radiolucent.pipeline.durable import Durable
+from radiolucent.pipeline.durable import Durable, identity_of
 from radiolucent.pipeline.journal import Journal
 from radiolucent.store import outbox, upkeep, work, workers
 from radiolucent.store.blobs import Blobs
@@ -152,9 +152,11 @@ class Service:
     def _free_stuck(self, _now: float) -> None:
         """Studies whose workflow failed for good: once more, or aside."""
         with self._journal.reading() as connection:
-            claimed = upkeep.in_work(connection)
-        for study in claimed:
-            if not self._durable.has_failed(study.claimed_by):
+            pending = upkeep.pending(connection)
+        for study in pending:
+            job = Job(study_key=study.study_key, revision=study.revision, priority=study.priority)
+            by = study.claimed_by if study.state == "processing" and study.claimed_by else identity_of(job)
+            if not self._durable.has_failed(by):
                 continue
             quarantine = study.attempts + 1 >= self._upkeep.max_attempts
             with self._journal.entry() as entry:

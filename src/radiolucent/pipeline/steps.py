@@ -22,9 +22,9 @@ from radiolucent.pipeline.study_report import Source, build_report, not_processe
 from radiolucent.records.result import Reason
 from radiolucent.records.study import StudyReport
 from radiolucent.settings import Rule
-from radiolucent.store import hospital, work
+from radiolucent.store import hospital, outbox, upkeep, work
 from radiolucent.store.blobs import Blobs
-from radiolucent.store.work import Job, StudyRow
+from radiolucent.store.work import Job, ObjectRow, StudyRow
 
 Outcome = Literal["read", "not_processed", "crashed", "stale"]
 CLEARED = Reason(
@@ -95,6 +95,7 @@ class Steps:
                 entry.audit("refuse", study_instance_uid=study.study_instance_uid, code="no_rule")
                 return Routed(rule=None, engine=None, destinations=())
             work.move(entry.connection, job, to="processing", rule=rule.name)
+            self._faults.at("routing")
         self._faults.at("routed")
         return Routed(rule=rule.name, engine=rule.engine, destinations=rule.destinations)
 
@@ -102,7 +103,8 @@ class Steps:
         """Read a study's images into its folder: the outcome, and code and text where no engine could run."""
         started = perf_counter()
         with self._journal.reading() as connection:
-            if work.study(connection, job.study_key).revision != job.revision:
+            study = work.study(connection, job.study_key)
+            if study.revision != job.revision or study.state not in upkeep.PENDING:
                 return "stale", "", ""
             sources = work.sources(connection, job.study_key)
         paths = tuple(self._blobs.path(row.path) for row in sources if row.path)
@@ -146,7 +148,8 @@ class Steps:
         now = self._journal.clock()
         if outcome == "read":
             folder = self._folder(job)
-            rows = object_rows(folder, self._blobs.root, implementation_class_uid=self._implementation)
+            made = object_rows(folder, self._blobs.root, implementation_class_uid=self._implementation)
+            rows = self._as_first_made(made)
             report = build_report(folder, source, objects=rows, now=now)
         else:
             rows, report = [], not_processed(Reason(code=code, text=text), source, now=now)
@@ -159,6 +162,21 @@ class Steps:
         self._faults.at("recorded")
         self._meters.step("record", perf_counter() - started)
         return kept
+
+    def _as_first_made(self, rows: Sequence[ObjectRow]) -> list[ObjectRow]:
+        """Objects that an earlier revision made already keep their content: a destination may have it.
+
+        The same image and engine say the same, but for the time of saying it.
+        """
+        with self._journal.reading() as connection:
+            known = outbox.made_before(connection, [row.sop_instance_uid for row in rows])
+        found = []
+        for row in rows:
+            made = known.get(row.sop_instance_uid)
+            if made is not None and self._blobs.holds(made.path, made.sha256):
+                row = replace(row, path=made.path, sha256=made.sha256, size_bytes=made.bytes, header=made.header)
+            found.append(row)
+        return found
 
     def crashed(self, job: Job, *, final: bool) -> None:
         """Note that a reading process died over a study; after the last attempt it is quarantined."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
@@ -92,6 +93,14 @@ class Blobs:
     def path(self, relative: str) -> Path:
         """The file of a stored path."""
         return self.root / relative
+
+    def holds(self, relative: str, sha256: str) -> bool:
+        """Whether a stored file is there and has this hash."""
+        try:
+            with (self.root / relative).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+        except OSError:
+            return False
 
     def open(self, relative: str) -> BinaryIO:
         """A stored file, to be read."""

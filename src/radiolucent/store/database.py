@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,8 @@ from radiolucent.store import schema
 
 AUDIT_LOCK = 0x7261_6469
 """Key of the advisory lock under which the audit chain grows (PostgreSQL)."""
+
+BUSY_S = 30.0
 
 
 class Database:
@@ -128,7 +132,7 @@ def _engine(url: str, *, is_sqlite: bool) -> Engine:
         )
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": 30.0}, hide_parameters=True)
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_S}, hide_parameters=True)
     event.listen(engine, "connect", _sqlite_connected)
     event.listen(engine, "begin", _sqlite_begins)
     return engine
@@ -137,8 +141,18 @@ def _engine(url: str, *, is_sqlite: bool) -> Engine:
 def _sqlite_connected(connection: object, _entry: ConnectionPoolEntry) -> None:
     """Write-ahead log, every commit on disk, and our own BEGIN instead of the driver's."""
     connection.isolation_level = None  # type: ignore[attr-defined]
-    for row in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 30000"):
+    for row in ("busy_timeout = 30000", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {row}")  # type: ignore[attr-defined]
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")  # type: ignore[attr-defined]
+        except sqlite3.OperationalError:  # of two first starts one may be told at once, not after the busy time
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _sqlite_begins(connection: Connection) -> None:

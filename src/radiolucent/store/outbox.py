@@ -35,6 +35,17 @@ class Delivery:
     done: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """The content that an object of ours has."""
+
+    sop_instance_uid: str
+    path: str
+    sha256: str
+    bytes: int
+    header: str
+
+
 def _delivery(row: object) -> Delivery:
     values = {name: getattr(row, name) for name in Delivery.__dataclass_fields__}
     return Delivery(**values | {"done": tuple(json.loads(values["done"]))})
@@ -118,6 +129,17 @@ def files(connection: Connection, study_key: str, revision: int) -> list[tuple[s
         .order_by(instances.c.sop_instance_uid)
     )
     return [(row.kind, row.sop_instance_uid, row.path) for row in rows]
+
+
+def made_before(connection: Connection, uids: Sequence[str]) -> dict[str, Made]:
+    """Our objects of these SOP Instance UIDs, as they were kept when they were first made."""
+    names = [instances.c[name] for name in Made.__dataclass_fields__]
+    rows = connection.execute(
+        select(*names).where(
+            instances.c.sop_instance_uid.in_(uids), instances.c.role == "result", instances.c.path != ""
+        )
+    )
+    return {row.sop_instance_uid: Made(**row._mapping) for row in rows}
 
 
 def counts(connection: Connection) -> dict[tuple[str, str], int]:

@@ -6,18 +6,21 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, or_, select, update
 
+from radiolucent.records.study import Priority
 from radiolucent.store.schema import deliveries, instances, messages, results, studies
 
 PENDING = ("ready", "processing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """A study in work, and the workflow that has it."""
+class Pending:
+    """A study that is to be read: ``claimed_by`` is the workflow that has it, once it is in work."""
 
     study_key: str
     revision: int
-    claimed_by: str
+    priority: Priority
+    state: str
+    claimed_by: str | None
     attempts: int
 
 
@@ -29,29 +32,26 @@ class Old:
     path: str
 
 
-def in_work(connection: Connection) -> list[Claimed]:
-    """Studies that a workflow has taken."""
-    rows = connection.execute(
-        select(studies.c.study_key, studies.c.revision, studies.c.claimed_by, studies.c.attempts).where(
-            studies.c.state == "processing", studies.c.claimed_by.is_not(None)
-        )
-    )
-    return [Claimed(**row._mapping) for row in rows]
+def pending(connection: Connection) -> list[Pending]:
+    """Studies that wait for a workflow or are in one's hands."""
+    columns = [studies.c[name] for name in Pending.__dataclass_fields__]
+    rows = connection.execute(select(*columns).where(studies.c.state.in_(PENDING)))
+    return [Pending(**row._mapping) for row in rows]
 
 
-def release(connection: Connection, claimed: Claimed, *, quarantine: bool) -> bool:
+def release(connection: Connection, failed: Pending, *, quarantine: bool) -> bool:
     """Give a study whose workflow failed back to the queue under a new revision, or set it aside."""
     changes: dict[str, object] = {"state": "quarantined", "code": "workflow_failed"}
     if not quarantine:
-        changes = {"state": "ready", "claimed_by": None, "revision": claimed.revision + 1}
+        changes = {"state": "ready", "claimed_by": None, "revision": failed.revision + 1}
     done = connection.execute(
         update(studies)
         .where(
-            studies.c.study_key == claimed.study_key,
-            studies.c.claimed_by == claimed.claimed_by,
-            studies.c.state == "processing",
+            studies.c.study_key == failed.study_key,
+            studies.c.revision == failed.revision,
+            studies.c.state == failed.state,
         )
-        .values(changes | {"attempts": claimed.attempts + 1})
+        .values(changes | {"attempts": failed.attempts + 1})
     )
     return done.rowcount == 1
 

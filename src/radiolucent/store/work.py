@@ -168,13 +168,17 @@ def rerun(connection: Connection, study_key: str) -> bool:
 def move(
     connection: Connection, job: Job, *, to: str, code: str | None = None, rule: str | None = None, attempts: int = 0
 ) -> bool:
-    """Move a study on, unless an image came meanwhile and opened another revision."""
+    """Move a study that waits or is in work on, unless an image came meanwhile, or it was moved on already."""
     changes: dict[str, object] = {"state": to, "code": code, "attempts": studies.c.attempts + attempts}
     if rule is not None:
         changes["rule"] = rule
     done = connection.execute(
         update(studies)
-        .where(studies.c.study_key == job.study_key, studies.c.revision == job.revision, studies.c.state != "receiving")
+        .where(
+            studies.c.study_key == job.study_key,
+            studies.c.revision == job.revision,
+            studies.c.state.in_(["ready", "processing"]),
+        )
         .values(changes)
     )
     return done.rowcount == 1
@@ -320,14 +324,13 @@ def retract(
     *,
     now: float,
 ) -> list[str]:
-    """Keep a retraction, and tell every destination that got, or may have got, the result; their names."""
+    """Keep a retraction, and tell every destination the result was meant for; their names.
+
+    One that has not got it may be getting it at this moment; a note about objects that it never got does no harm.
+    """
     reached = connection.execute(
         select(deliveries.c.destination)
-        .where(
-            deliveries.c.study_key == job.study_key,
-            deliveries.c.purpose == "result",
-            (deliveries.c.state == "sent") | (deliveries.c.attempts > 0),
-        )
+        .where(deliveries.c.study_key == job.study_key, deliveries.c.purpose == "result")
         .distinct()
     )
     names = sorted(row.destination for row in reached)

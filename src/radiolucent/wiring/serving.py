@@ -13,7 +13,8 @@ import radiolucent
 from radiolucent.audit.checkpoint import CheckpointFile
 from radiolucent.audit.key import open_key
 from radiolucent.deliver import commitment
-from radiolucent.errors import SettingsError
+from radiolucent.engines.registry import Registry, shipped_folder
+from radiolucent.errors import EngineError, SettingsError
 from radiolucent.ingest.callers import callers
 from radiolucent.ingest.dicom_server import DicomServer, Doors
 from radiolucent.logs import event
@@ -60,6 +61,7 @@ class Installation:
         self.settings = settings
         self.faults = faults or Faults()
         self.worker_id = settings.worker_id or socket.gethostname()
+        _check_rules(settings)
         _make_folder(settings.data)
         self.database = Database(settings.database)
         self.blobs = Blobs(settings.data, reserve_bytes=settings.storage.reserve_mb * MEGABYTE)
@@ -92,6 +94,7 @@ class Installation:
                 longest_wait_s=delivery.longest_wait_s,
                 max_attempts=delivery.max_attempts,
             ),
+            self.faults,
         )
         self.durable = Durable(
             self.steps,
@@ -207,6 +210,17 @@ class Installation:
 
     def _keep(self, offered: Offered) -> None:
         self.intake.keep(offered)
+
+
+def _check_rules(settings: Settings) -> None:
+    """Whether every engine that a rule names is installed; a package that is broken is the reader's business."""
+    try:
+        registry = Registry(settings.reader.engines or (shipped_folder(),))
+    except EngineError:
+        return
+    for rule in settings.rules:
+        if rule.engine is not None:
+            registry.files(rule.engine)
 
 
 def _make_folder(folder: Path) -> None:

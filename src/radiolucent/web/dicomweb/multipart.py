@@ -11,7 +11,8 @@ from enum import Enum
 from radiolucent.errors import InputRefused
 from radiolucent.web.dicomweb.limits import WebLimits
 
-BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
+#: RFC 2046 5.1.1, but for its limit of 70 characters: Orthanc's boundaries have 73.
+BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,199}[0-9A-Za-z'()+_,./:=?-]")
 MAX_HEAD = 16_384
 BETWEEN, HEAD_END = b"\r\n", b"\r\n\r\n"
 

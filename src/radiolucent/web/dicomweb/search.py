@@ -56,8 +56,8 @@ class Searching:
         warnings = [NOT_FUZZY] if search.wants_fuzzy else []
         warnings += [MORE] if len(rows) > query.limit else []
         headers = {"Warning": ", ".join(warnings)} if warnings else {}
-        if not rows:
-            return Response(status_code=204, headers=headers)
+        # Without a match this is 200 and an empty array: Orthanc takes the other answer that PS3.18 10.6.3 knows, 204
+        # without a body, for a failure.
         base = base_of(request, self._public_url)
         listed = [_listed(row, search.shown, base) for row in rows[: query.limit]]
         body = json.dumps(listed, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,63 @@
+"""Steps that fail in a way that nobody foresaw: the study is set aside and can be read later, and no text is kept."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from flow import hospital
+from flow.hospital import eventually
+from flow.test_flow import Site, site
+from flow.test_no_patient_data import everything, found_in
+from installation_cases import Breaks
+
+from radiolucent import logs
+from radiolucent.errors import InvariantBroken, RadiolucentError
+from radiolucent.pipeline.faults import Faults
+from radiolucent.wiring.operator import Desk
+from radiolucent.wiring.running import Running
+
+NAME = "ZZQNAME^ZZQGIVEN"
+
+
+def broken(folder: Path, faults: Faults) -> Running:
+    rows = {"reader": {"engines": [str(hospital.engines(folder / "engines"))], "max_attempts": 1}}
+    return Running(hospital.settings(folder / "data", **rows), faults=faults)
+
+
+@pytest.mark.parametrize("point", ["routing", "reported"])
+def test_a_study_whose_step_fails_is_set_aside_and_can_be_read_later(tmp_path: Path, point: str) -> None:
+    stream = io.StringIO()
+    handlers = list(logs.logging.getLogger().handlers)
+    logs.start("debug", stream)
+    try:
+        with broken(tmp_path, Breaks(point, lambda: ValueError(f"no such patient: {NAME}"))) as running:
+            here = Site(running)
+            hospital.send(here.port, [hospital.film(PatientName=NAME)])
+            eventually(here.done)
+            assert (here.only()["state"], here.only()["code"]) == ("quarantined", "workflow_failed")
+            assert len(here.audited("quarantine")) == 1
+            key = str(here.only()["study_key"])
+    finally:
+        logs.logging.getLogger().handlers[:] = handlers
+    workflows = everything(tmp_path / "data" / "workflows.sqlite")
+    assert "StepFailed" in workflows, "the library keeps errors"
+    assert found_in(workflows) == []
+    assert found_in(stream.getvalue()) == []
+    assert "step_failed" in stream.getvalue()
+    with site(tmp_path) as there:
+        Desk(there.running.installation.settings).rerun(key)
+        eventually(lambda: there.only()["state"] == "done")
+        assert there.only()["status"] == "positive"
+
+
+def test_a_step_that_finds_a_defect_of_ours_sets_its_study_aside(tmp_path: Path) -> None:
+    def defect() -> RadiolucentError:
+        return InvariantBroken("odd", found="a", expected="b", action="c")
+
+    with broken(tmp_path, Breaks("reported", defect)) as running:
+        here = Site(running)
+        hospital.send(here.port, [hospital.film()])
+        eventually(here.done)
+        assert (here.only()["state"], here.only()["code"]) == ("quarantined", "workflow_failed")
