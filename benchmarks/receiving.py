@@ -95,9 +95,9 @@ def send(files: Files, port: int) -> None:
 
 @contextmanager
 def running(folder: Path) -> Iterator[dict[str, tuple[int, Path]]]:
-    """The three receivers, by name: port, and the folder where it keeps what it gets."""
+    """The receivers, by name: port, and the folder where it keeps what it gets."""
     ports = {name: servers.free_port() for name in NAMES}
-    homes = {name: folder / name.split()[0] for name in NAMES}
+    homes = {name: folder / str(number) for number, name in enumerate(NAMES)}
     for home in homes.values():
         home.mkdir()
     config = servers.settings(homes[US], port=ports[US], reader="enabled = false", completion="quiet_s = 3600")
@@ -106,21 +106,20 @@ def running(folder: Path) -> Iterator[dict[str, tuple[int, Path]]]:
         ORTHANC: servers.orthanc(homes[ORTHANC], port=ports[ORTHANC]),
         STORESCP: servers.storescp(homes[STORESCP], port=ports[STORESCP]),
     }
-    kept = {US: homes[US] / "data" / "instances", ORTHANC: homes[ORTHANC] / "storage"}
-    kept[STORESCP] = homes[STORESCP] / "storage"
     with ExitStack() as stack:
         for name, command in commands.items():
             stack.enter_context(servers.process(command, homes[name], port=ports[name]))
-        yield {name: (ports[name], kept[name]) for name in NAMES}
+        yield {name: (ports[name], homes[name] / "storage") for name in NAMES}
 
 
 def _compare(files: Files, receivers: dict[str, tuple[int, Path]], *, runs: int) -> Times:
     def case(port: int) -> Callable[[], None]:
         return lambda: send(files, port)
 
-    def clear(_name: str) -> None:
+    def clear(name: str) -> None:
         files.renew()
-        _empty(receivers[STORESCP][1])
+        if name == STORESCP:
+            _empty(receivers[name][1])
 
     files.renew()
     cases = {name: case(port) for name, (port, _) in receivers.items()}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flow import hospital
 from flow.hospital import eventually
-from flow.test_flow import Site, site
+from flow.test_flow import Site, sent_to, site, to_pacs
 from flow.test_no_patient_data import everything, found_in
 from installation_cases import Breaks
 
@@ -21,9 +22,9 @@ from radiolucent.wiring.running import Running
 NAME = "ZZQNAME^ZZQGIVEN"
 
 
-def broken(folder: Path, faults: Faults) -> Running:
-    rows = {"reader": {"engines": [str(hospital.engines(folder / "engines"))], "max_attempts": 1}}
-    return Running(hospital.settings(folder / "data", **rows), faults=faults)
+def broken(folder: Path, faults: Faults, **rows: Any) -> Running:
+    reader = {"engines": [str(hospital.engines(folder / "engines"))], "max_attempts": 1}
+    return Running(hospital.settings(folder / "data", reader=reader, **rows), faults=faults)
 
 
 @pytest.mark.parametrize("point", ["routing", "reported"])
@@ -61,3 +62,24 @@ def test_a_step_that_finds_a_defect_of_ours_sets_its_study_aside(tmp_path: Path)
         hospital.send(here.port, [hospital.film()])
         eventually(here.done)
         assert (here.only()["state"], here.only()["code"]) == ("quarantined", "workflow_failed")
+
+
+class Once(Breaks):
+    """It goes wrong the first time only."""
+
+    def at(self, point: str) -> None:
+        if point == self._point:
+            self._point = ""
+            raise self._error()
+
+
+def test_an_attempt_that_ends_without_saying_how_is_made_again(tmp_path: Path) -> None:
+    with hospital.pacs() as pacs:
+        faults = Once("noting", lambda: ValueError("odd"))
+        with broken(tmp_path, faults, **sent_to(to_pacs(pacs))) as running:
+            here = Site(running)
+            hospital.send(here.port, [hospital.film()])
+            eventually(here.done)
+            assert here.deliveries() == {"pacs/result/1": "sent"}
+            assert [each.details.get("code") for each in here.audited("send")] == ["workflow_failed", None]
+        assert {len(contents) for contents in pacs.contents.values()} == {1}, "sent twice, the same"

@@ -194,6 +194,7 @@ def test_a_later_revision_tells_what_was_said_before_and_sends_its_own_objects(h
     with house.journal.entry() as entry:
         assert work.rerun(entry.connection, job.study_key)
         (again,) = work.ready(entry.connection)
+        assert work.claim(entry.connection, again, by="another")
     third = cases.object_row(3)
     assert cases.record(house.database, again, objects=[third])
     with house.journal.reading() as connection:

@@ -207,3 +207,16 @@ def test_force_complete_is_seen_by_the_next_look(database: Database) -> None:
     with database.transaction() as connection:
         intake.force_complete(connection, kept.study_key, now=cases.NOW)
         assert [j.study_key for j in work.claim_due(connection, now=cases.NOW)] == [kept.study_key]
+
+
+def test_a_report_is_kept_once_and_what_was_sent_stays_sent(database: Database) -> None:
+    job = cases.in_work(database)
+    assert cases.record(database, job, destinations=["pacs"])
+    with database.transaction() as connection:
+        (delivery,) = outbox.of_study(connection, job.study_key)
+        assert outbox.settle(connection, delivery, state="sent", now=cases.NOW)
+    assert not cases.record(database, job, destinations=["pacs"]), (
+        "the process died before it knew that it had done this"
+    )
+    with database.reading() as connection:
+        assert [(d.state, d.attempts) for d in outbox.of_study(connection, job.study_key)] == [("sent", 1)]

@@ -57,7 +57,9 @@ def test_metadata_and_bulk_data(client, archive):
     (told,) = client.retrieve_study_metadata(STUDY)
     assert told == client.retrieve_instance_metadata(STUDY, SERIES, key)
     assert client.retrieve_bulkdata(told["7FE00010"]["BulkDataURI"]) == [pixels.tobytes()]
-    whole = Dataset.from_json(told, bulk_data_uri_handler=lambda _tag, _vr, uri: client.retrieve_bulkdata(uri)[0])
+    whole = Dataset.from_json(
+        told, bulk_data_uri_handler=lambda _tag, _vr, uri: bytes(client.retrieve_bulkdata(uri)[0])
+    )
     assert whole.PixelData == ds.PixelData
     assert whole.WaveformSequence[0].WaveformData == ds.WaveformSequence[0].WaveformData
 

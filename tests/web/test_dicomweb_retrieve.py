@@ -14,12 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from pydicom import uid
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from web import dicomweb_objects as objects
 from web.dicomweb_archive import MemoryArchive, serving
 
 from radiolucent.errors import SettingsError
 from radiolucent.web.dicomweb.limits import WebLimits
-from radiolucent.web.dicomweb.routes import cors, dicomweb_app
+from radiolucent.web.dicomweb.routes import cors, dicomweb_app, dicomweb_routes
 
 STUDY, SERIES = objects.STUDY, objects.SERIES
 ANY_DICOM = 'multipart/related; type="application/dicom"; transfer-syntax=*'
@@ -492,6 +494,18 @@ def test_other_origins_are_let_in_by_name_only(client, archive):
         with pytest.raises(SettingsError):
             cors([origin])
     assert cors([]) == []
+
+
+def test_addresses_where_the_service_is_mounted(archive):
+    key = archive.add(objects.grey()[0])
+    app = Starlette(routes=[Mount("/dicom-web", routes=dicomweb_routes(archive, archive))])
+    with serving(app) as address:
+        (told,) = httpx.get(f"{address}/dicom-web/studies/{STUDY}/metadata").json()
+        (listed,) = httpx.get(f"{address}/dicom-web/instances").json()
+        whole = told["7FE00010"]["BulkDataURI"]
+        assert whole == f"{address}/dicom-web{at(key, 'bulkdata/7FE00010')}"
+        assert listed["00081190"]["Value"] == [f"{address}/dicom-web{at(key)}"]
+        assert httpx.get(whole).status_code == 200
 
 
 def test_a_public_address(archive):

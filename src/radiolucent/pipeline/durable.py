@@ -118,10 +118,13 @@ class Durable:
     def enqueue_delivery(self, delivery: Delivery) -> None:
         """Put one attempt at a delivery on the queue, once."""
         priority = FIRST if delivery.priority == "stat" else LATER
-        identity = f"send-{delivery.delivery_id}-{delivery.attempts}"
-        with SetWorkflowID(identity), SetEnqueueOptions(priority=priority):
+        with SetWorkflowID(attempt_of(delivery)), SetEnqueueOptions(priority=priority):
             DBOS.enqueue_workflow(SEND, self._send_delivery, delivery.delivery_id)
         self._faults.at("queued")
+
+    def delivery_failed(self, delivery: Delivery) -> None:
+        """Note that an attempt ended without saying how."""
+        self._dispatch.failed(delivery)
 
     def hand_over(self, dead: Sequence[str]) -> None:
         """Put the unfinished work of dead processes back on the queues."""
@@ -178,6 +181,11 @@ class Durable:
 def identity_of(job: Job) -> str:
     """Name of the workflow that reads a study: one for each revision and urgency."""
     return f"read-{job.study_key}-{job.revision}" + ("-urgent" if job.priority == "stat" else "")
+
+
+def attempt_of(delivery: Delivery) -> str:
+    """Name of the workflow that makes the next attempt at a delivery."""
+    return f"send-{delivery.delivery_id}-{delivery.attempts}"
 
 
 class StepFailed(Exception):

@@ -129,6 +129,12 @@ class Dispatch:
         self._note(delivery, attempt, study)
         return attempt.state
 
+    def failed(self, delivery: Delivery) -> None:
+        """Note an attempt that ended without saying how."""
+        with self._journal.reading() as connection:
+            study = work.study(connection, delivery.study_key)
+        self._note(delivery, Attempt(state=self._again(delivery), code="workflow_failed"), study)
+
     def _send(
         self, delivery: Delivery, report: StudyReport, files: Sequence[ObjectFile], earlier: Sequence[StudyReport]
     ) -> Attempt:
@@ -150,8 +156,11 @@ class Dispatch:
     def _failed(self, delivery: Delivery, error: RadiolucentError, stored: tuple[str, ...]) -> Attempt:
         if isinstance(error, PeerRefused):
             return Attempt(state="refused", code=error.code, stored=stored)
+        return Attempt(state=self._again(delivery), code=error.code, stored=stored)
+
+    def _again(self, delivery: Delivery) -> State:
         last = delivery.attempts + 1 - delivery.retried_at >= self._patience.max_attempts
-        return Attempt(state="dead" if last else "waiting", code=error.code, stored=stored)
+        return "dead" if last else "waiting"
 
     def _note(self, delivery: Delivery, attempt: Attempt, study: StudyRow) -> None:
         sender = self._senders.get(delivery.destination)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from radiolucent.errors import PeerUnavailable
 from radiolucent.logs import event
-from radiolucent.pipeline.durable import Durable, identity_of
+from radiolucent.pipeline.durable import Durable, attempt_of, identity_of
 from radiolucent.pipeline.journal import Journal
 from radiolucent.store import outbox, upkeep, work, workers
 from radiolucent.store.blobs import Blobs
@@ -87,7 +87,7 @@ class Service:
             if self._is_new(f"{job.study_key}-{job.revision}-{job.priority}", now):
                 self._durable.enqueue(job)
         for delivery in self._deliveries(now):
-            if self._is_new(f"{delivery.delivery_id}-{delivery.attempts}", now):
+            if self._is_new(attempt_of(delivery), now):
                 self._durable.enqueue_delivery(delivery)
         for name, every_s, do in (
             ("beat", BEAT_S, self._beat),
@@ -149,8 +149,15 @@ class Service:
                 workers.bury(entry.connection, name)
         event(log, "workers_buried", level=logging.WARNING, count=len(dead))
 
-    def _free_stuck(self, _now: float) -> None:
-        """Studies whose workflow failed for good: once more, or aside."""
+    def _free_stuck(self, now: float) -> None:
+        """Studies and deliveries whose workflow failed for good: once more, or aside."""
+        self._free_studies()
+        for delivery in self._deliveries(now):
+            if self._durable.has_failed(attempt_of(delivery)):
+                self._durable.delivery_failed(delivery)
+                event(log, "workflow_failed", level=logging.ERROR, destination=delivery.destination)
+
+    def _free_studies(self) -> None:
         with self._journal.reading() as connection:
             pending = upkeep.pending(connection)
         for study in pending:

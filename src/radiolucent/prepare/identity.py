@@ -26,7 +26,7 @@ from radiolucent.errors import InputRefused
 from radiolucent.prepare.boundary import QUIET, refused, refusing, tolerant
 from radiolucent.prepare.bounded import BoundedFile
 from radiolucent.prepare.codestream import truncated
-from radiolucent.prepare.element import first_item, integer, text
+from radiolucent.prepare.element import first_item, integer, text, texts
 from radiolucent.prepare.header import UID_PATTERN, not_dicom
 from radiolucent.records.received import Received
 from radiolucent.records.study import Patient
@@ -189,7 +189,8 @@ def _behind_meta(tag: BaseTag, _vr: str | None, _length: int) -> bool:
 
 
 def _uid(header: Dataset, keyword: str) -> str:
-    found = text(header, keyword) or ""
+    values = [value for value in texts(header, keyword) if value]
+    found = values[0] if len(values) == 1 else ""
     if len(found) > 64 or not UID_PATTERN.fullmatch(found):
         raise refused(
             "invalid_uid",

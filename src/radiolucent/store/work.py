@@ -198,19 +198,28 @@ def record(
     *,
     now: float,
 ) -> bool:
-    """Keep a report, its objects and what is to be sent, all or nothing; no if the study has moved on."""
-    if not move(connection, job, to="done"):
-        return False
-    connection.execute(
+    """Keep a report, its objects and what is to be sent, all or nothing.
+
+    No if the study has moved on, or has its report already: a process that died right after this may come here again,
+    and what was sent meanwhile must stay sent.
+    """
+    recorded = connection.execute(
         update(studies)
-        .where(studies.c.study_key == job.study_key)
+        .where(
+            studies.c.study_key == job.study_key,
+            studies.c.revision == job.revision,
+            studies.c.state == "processing",
+        )
         .values(
+            state="done",
             status=report.status,
             code=report.refusals[0].code if report.status in ("refused", "not_processed") else None,
             done_at=now,
             attempts=0,
         )
     )
+    if recorded.rowcount != 1:
+        return False
     connection.execute(delete(results).where(results.c.study_key == job.study_key, results.c.revision == job.revision))
     connection.execute(
         insert(results).values(

@@ -19,6 +19,7 @@ from radiolucent.web.dicomweb.limits import WebLimits
 from radiolucent.web.dicomweb.routes import dicomweb_routes
 
 FHIR_JSON = "application/fhir+json"
+SEARCHES = ("/studies", "/series", "/instances")
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -87,19 +88,18 @@ class Recording:
                 status = message["status"]
             await send(message)
 
-        await self._app(scope, receive, watch)
         client = scope.get("client") or ("", 0)
-        is_query = not any(part in path for part in ("/frames/", "/rendered", "/bulkdata/")) and bool(
-            scope.get("query_string")
-        )
-        await run_in_threadpool(
-            self._operations.accessed,
-            scope.get("radiolucent_user", "anonymous"),
-            path,
-            is_query=is_query,
-            status=status,
-            peer=str(client[0]),
-        )
+        try:
+            await self._app(scope, receive, watch)
+        finally:  # whoever broke off in the middle has read as well
+            await run_in_threadpool(
+                self._operations.accessed,
+                scope.get("radiolucent_user", "anonymous"),
+                path,
+                is_query=path.endswith(SEARCHES),
+                status=status,
+                peer=str(client[0]),
+            )
 
 
 def _asking(answer: Callable[[Request], Response]) -> Callable[[Request], Any]:

@@ -57,7 +57,8 @@ class StoredArchive:
         return self._blobs.open(path)
 
     def _studies(self, query: Query) -> Iterator[tuple[StudyRow, list[InstanceRow]]]:
-        exact = {c.keyword: c.values[0] for c in query.conditions if c.kind == "exact" and c.keyword in rows.INDEXED}
+        narrow = [c for c in query.conditions if c.kind in ("exact", "any_of") and c.keyword in rows.INDEXED]
+        exact = {c.keyword: c.values[0] for c in narrow if len(c.values) == 1}
         with self._journal.reading() as connection:
             candidates = list(rows.studies_of(connection, exact))
         for start in range(0, len(candidates), CHUNK):
