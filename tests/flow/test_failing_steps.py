@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,14 @@ from flow.test_no_patient_data import everything, found_in
 from installation_cases import Breaks
 
 from radiolucent import logs
-from radiolucent.errors import InvariantBroken, RadiolucentError
+from radiolucent.errors import InvariantBroken, RadiolucentError, SettingsError
 from radiolucent.pipeline.faults import Faults
+from radiolucent.settings import Reader
 from radiolucent.wiring.operator import Desk
 from radiolucent.wiring.running import Running
 
 NAME = "ZZQNAME^ZZQGIVEN"
+DOORS = {"service", "dicom-door", "hl7-door", "http-door"}
 
 
 def broken(folder: Path, faults: Faults, **rows: Any) -> Running:
@@ -83,3 +87,31 @@ def test_an_attempt_that_ends_without_saying_how_is_made_again(tmp_path: Path) -
             assert here.deliveries() == {"pacs/result/1": "sent"}
             assert [each.details.get("code") for each in here.audited("send")] == ["workflow_failed", None]
         assert {len(contents) for contents in pacs.contents.values()} == {1}, "sent twice, the same"
+
+
+def test_with_a_reader_that_cannot_start_images_still_flow(tmp_path: Path) -> None:
+    engines = (hospital.engines(tmp_path / "engines"),)
+    starved = Reader(engines=engines, urgent_process=False, max_attempts=2).model_copy(update={"memory_mb": 1})
+    with Running(hospital.settings(tmp_path / "data", reader=starved)) as running:
+        here = Site(running)
+        film = hospital.film()
+        assert hospital.send(here.port, [film])[str(film.SOPInstanceUID)] == 0
+        eventually(here.done)
+        assert (here.only()["state"], here.only()["code"]) == ("quarantined", "reader_crashed")
+        key = str(here.only()["study_key"])
+    with Running(hospital.settings(tmp_path / "data", reader={"engines": engines})) as running:
+        there = Site(running)
+        Desk(running.installation.settings).rerun(key)
+        eventually(lambda: there.only()["state"] == "done")
+
+
+# pynetdicom leaves the socket that it could not bind to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_door_that_cannot_be_opened_stops_the_start_and_leaves_nothing_open(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        for door in ("dicom", "http", "mllp"):
+            rows = {door: {"port": taken.getsockname()[1]}}
+            with pytest.raises(SettingsError) as raised, site(tmp_path / door, **rows):
+                pass
+            assert raised.value.code == "port_in_use"
+    assert not [each for each in threading.enumerate() if each.name in DOORS]

@@ -35,7 +35,13 @@ class Reader:
         self.crashes = 0
 
     def start(self) -> None:
-        """Start the process and wait until its engines are loaded (or have failed to)."""
+        """Start the process and wait until its engines are loaded (or have failed to).
+
+        Raises
+        ------
+        ReaderCrashed
+            It died before it could say so, or did not say so for two minutes.
+        """
         with self._lock:
             self._ready()
 
@@ -91,8 +97,13 @@ class Reader:
         process.start()
         theirs.close()
         self._process, self._line = process, ours
-        if not ours.poll(START_TIMEOUT_S) or ours.recv() != "ready":
+        try:
+            is_ready = ours.poll(START_TIMEOUT_S) and ours.recv() == "ready"
+        except (EOFError, OSError):
+            is_ready = False
+        if not is_ready:
             self._kill()
+            self.crashes += 1
             raise ReaderCrashed
         return ours
 

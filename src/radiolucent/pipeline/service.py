@@ -72,7 +72,8 @@ class Service:
         """Begin nothing new, let what runs end, say goodbye."""
         self._ending.set()
         self._wake.set()
-        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
         self._durable.stop(timeout_s=timeout_s)
         try:
             with self._journal.entry() as entry:

@@ -22,7 +22,7 @@ from radiolucent.pipeline.durable import Durable, Width
 from radiolucent.pipeline.faults import Faults
 from radiolucent.pipeline.journal import Journal
 from radiolucent.pipeline.meters import Levels, Meters
-from radiolucent.pipeline.reader import Reader
+from radiolucent.pipeline.reader import Reader, ReaderCrashed
 from radiolucent.pipeline.receiving import Intake
 from radiolucent.pipeline.retracting import Retraction
 from radiolucent.pipeline.sending import Dispatch, Patience, Sender
@@ -144,7 +144,10 @@ class Installation:
     def start(self) -> None:
         """Load engines, open the queues, then the doors."""
         for reader in self.readers:
-            reader.start()
+            try:
+                reader.start()
+            except ReaderCrashed:  # images are taken all the same; each study tries again
+                event(log, "reader_not_started", level=logging.ERROR)
         with self.journal.entry() as entry:
             entry.audit("start", version=radiolucent.__version__, worker=self.worker_id)
         self.service.start()
