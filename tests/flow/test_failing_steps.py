@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import socket
 import threading
 from pathlib import Path
@@ -18,7 +19,6 @@ from installation_cases import Breaks
 from radiolucent import logs
 from radiolucent.errors import InvariantBroken, RadiolucentError, SettingsError
 from radiolucent.pipeline.faults import Faults
-from radiolucent.settings import Reader
 from radiolucent.wiring.operator import Desk
 from radiolucent.wiring.running import Running
 
@@ -89,19 +89,22 @@ def test_an_attempt_that_ends_without_saying_how_is_made_again(tmp_path: Path) -
         assert {len(contents) for contents in pacs.contents.values()} == {1}, "sent twice, the same"
 
 
-def test_with_a_reader_that_cannot_start_images_still_flow(tmp_path: Path) -> None:
-    engines = (hospital.engines(tmp_path / "engines"),)
-    starved = Reader(engines=engines, urgent_process=False, max_attempts=2).model_copy(update={"memory_mb": 1})
-    with Running(hospital.settings(tmp_path / "data", reader=starved)) as running:
-        here = Site(running)
-        film = hospital.film()
-        assert hospital.send(here.port, [film])[str(film.SOPInstanceUID)] == 0
-        eventually(here.done)
-        assert (here.only()["state"], here.only()["code"]) == ("quarantined", "reader_crashed")
-        key = str(here.only()["study_key"])
-    with Running(hospital.settings(tmp_path / "data", reader={"engines": engines})) as running:
-        there = Site(running)
-        Desk(running.installation.settings).rerun(key)
+def dies_at_once(*_: object) -> None:
+    """In the place of a reading process."""
+    os._exit(1)
+
+
+def test_with_a_reader_that_cannot_start_images_still_flow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("radiolucent.pipeline.reader.serve", dies_at_once)
+        with site(tmp_path, reader={"max_attempts": 2}) as here:
+            film = hospital.film()
+            assert hospital.send(here.port, [film])[str(film.SOPInstanceUID)] == 0
+            eventually(here.done)
+            assert (here.only()["state"], here.only()["code"]) == ("quarantined", "reader_crashed")
+            key = str(here.only()["study_key"])
+    with site(tmp_path) as there:
+        Desk(there.running.installation.settings).rerun(key)
         eventually(lambda: there.only()["state"] == "done")
 
 
