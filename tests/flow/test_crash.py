@@ -7,11 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import postgres_server
-import pytest
 from flow import crash_runner
-
-from radiolucent.pipeline.faults import POINTS
 
 
 def test_a_life_that_ends_at_any_point(tmp_path: Path) -> None:
@@ -20,14 +16,3 @@ def test_a_life_that_ends_at_any_point(tmp_path: Path) -> None:
     assert tally.wrong == []
     assert tally.survived == 0, "each point was reached"
     assert set(tally.kills) == set(chosen)
-
-
-@pytest.mark.peers
-@pytest.mark.timeout(600)
-def test_every_point_and_random_instants_on_postgresql(tmp_path: Path) -> None:
-    if not postgres_server.is_installed():
-        pytest.skip("no PostgreSQL server here: apt-get install postgresql")
-    with postgres_server.running() as server:
-        tally = crash_runner.run(tmp_path, [*POINTS, None, None], server.new_database())
-    assert tally.wrong == []
-    assert tally.survived == 0, "each point was reached"
