@@ -1,4 +1,4 @@
-"""Killed at every named point, once: nothing accepted is lost, nothing is doubled, the audit chain verifies.
+"""Killed at several named points: nothing accepted is lost, nothing is doubled, the audit chain verifies.
 
 The long form, 200 kills on SQLite and on PostgreSQL, is ``python tests/flow/crash_runner.py``.
 """
