@@ -8,6 +8,7 @@ from typing import Any
 
 import radiolucent
 from radiolucent.errors import PeerUnavailable
+from radiolucent.records.study import StudyReport
 from radiolucent.report.dicom.uids import SOFTWARE_DEVICE_UID
 from radiolucent.report.fhir.bundle import build_bundle
 from radiolucent.report.fhir.capability import capability_statement
@@ -54,9 +55,12 @@ class RunningOperations:
 
     def bundles(self) -> Iterable[Mapping[str, Any]]:
         """FHIR transactions of all kept reports, oldest first."""
+        said: dict[str, list[StudyReport]] = {}
         with self._it.journal.reading() as connection:
             for report in work.all_reports(connection):
-                yield build_bundle(hospital.as_known_today(connection, report), self._options)
+                earlier = said.setdefault(report.context.study_instance_uid, [])
+                yield build_bundle(hospital.as_known_today(connection, report), self._options, earlier=earlier)
+                earlier.append(report)
 
     def accessed(self, user: str, path: str, *, is_query: bool, status: int, peer: str) -> None:
         """Put on record that somebody read."""
