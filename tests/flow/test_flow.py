@@ -301,6 +301,16 @@ def test_a_wrong_result_is_taken_back_everywhere(tmp_path: Path) -> None:
         assert states == {"entered-in-error"}
         assert here.only()["status"] == "retracted"
 
+        taken_back = {o.instance.sop_instance_uid for o in here.report().objects}
+        desk.rerun(str(here.only()["study_key"]))
+        eventually(lambda: here.only()["revision"] == 2 and here.done())
+        again = {o.instance.sop_instance_uid for o in here.report().objects}
+        assert not again & taken_back, "an archive hides those"
+        assert again <= pacs.of(film.StudyInstanceUID)
+        states = {r["status"] for r in fhir.stored.values() if r["resourceType"] == "DiagnosticReport"}
+        assert states & {"preliminary", "corrected", "amended"}
+        assert "P" in {row[11] for row in ehr.of("ACC1")[-1]["OBX"]}
+
 
 def test_a_disk_that_is_full_keeps_nothing_and_says_so(tmp_path: Path) -> None:
     with site(tmp_path, storage={"reserve_mb": 10**9}) as here:

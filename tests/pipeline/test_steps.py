@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,7 +31,14 @@ class Desk:
         self.asked.append(job)
         if isinstance(self.answer, Exception):
             raise self.answer
+        for image in job.paths if self.answer.code is None else ():
+            write(job.out / image.stem)
         return self.answer
+
+
+def write(folder: Path, text: str = "{}") -> None:
+    folder.mkdir(parents=True)
+    (folder / "result.json").write_text(text, encoding="utf-8")
 
 
 DONE = ReadDone(processed=1, refused=0, milliseconds=1.0)
@@ -94,6 +101,75 @@ def test_urgent_studies_have_a_reader_of_their_own(house: House) -> None:
     assert steps(house, usual, urgent=urgent).read(ready(house, priority="stat"), None)[0] == "read"
     assert (len(usual.asked), len(urgent.asked)) == (0, 1)
     assert urgent.asked[0].paths == (house.root / "instances/x.dcm",)
+
+
+class Paused(Desk):
+    """While it is at its job, another attempt is made and comes to its end."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__(DONE)
+        self._meanwhile = meanwhile
+
+    def read(self, job: ReadJob) -> ReadDone:
+        for image in job.paths:
+            write(job.out / image.stem, "half")
+        self._meanwhile()
+        return self.answer
+
+
+def test_an_attempt_that_was_given_up_and_wakes_leaves_the_result_alone(house: House) -> None:
+    job, other = ready(house), steps(house, Desk(DONE))
+
+    def taken_over() -> None:
+        assert other.read(job, None)[0] == "read"
+
+    assert steps(house, Paused(taken_over)).read(job, None)[0] == "read"
+    (result,) = (house.root / "results" / job.study_key).rglob("result.json")
+    assert result.relative_to(house.root / "results" / job.study_key).parts == ("0001", "x", "result.json")
+    assert result.read_text(encoding="utf-8") == "{}", "of the one that was first"
+
+
+def test_what_a_dead_attempt_left_is_cleared_away_by_the_next(house: House) -> None:
+    job = ready(house)
+    folder = house.root / "results" / job.study_key
+    for name in (".0001-0011223344556677", ".0002-0011223344556677"):
+        write(folder / name / "x")
+    assert steps(house, Desk(DONE)).read(job, None)[0] == "read"
+    assert sorted(each.name for each in folder.iterdir()) == [".0002-0011223344556677", "0001"]
+
+
+def test_a_reading_that_is_whole_is_not_made_again(house: House) -> None:
+    job, reader = ready(house), Desk(DONE)
+    for _ in range(2):
+        assert steps(house, reader).read(job, None)[0] == "read"
+    assert len(reader.asked) == 1
+
+
+def test_a_folder_from_which_images_are_gone_is_no_result(house: House) -> None:
+    job, made = ready(house), steps(house, Desk(DONE), rules=(Rule(name="all"),))
+    assert made.route(job, by="w") is not None
+    assert made.read(job, None)[0] == "read"
+    (result,) = (house.root / "results").rglob("result.json")
+    result.unlink()
+    with pytest.raises(InvariantBroken) as raised:
+        made.record(job, (), "read", "", "")
+    assert raised.value.code == "result_folder_incomplete"
+    assert not result.parents[1].exists(), "so that it is read anew"
+
+
+def test_each_retraction_makes_another_issue(house: House) -> None:
+    job, reader = ready(house), Desk(DONE)
+    made = steps(house, reader, rules=(Rule(name="all"),))
+    for issue in range(3):
+        assert made.route(job, by=f"w{issue}") is not None
+        assert made.read(job, None)[0] == "read"
+        assert cases.record(house.database, job, destinations=[])
+        with house.journal.entry() as entry:
+            told = cases.report(job, state="retracted")
+            assert work.retract(entry.connection, job, told, [], now=entry.at) == []
+            assert work.rerun(entry.connection, job.study_key)
+            (job,) = work.ready(entry.connection)
+    assert [asked.issue for asked in reader.asked] == [0, 1, 2]
 
 
 def test_images_that_were_cleared_are_never_taken_for_the_whole_data_folder(house: House) -> None:

@@ -145,6 +145,14 @@ def of_patient(**changes):
     return replace(cases.POSITIVE, context=replace(cases.CONTEXT, patient=patient))
 
 
+def test_a_control_id_stands_for_one_content():
+    merged = of_patient(patient_id="SURVIVOR")
+    reasons = replace(cases.POSITIVE, context=replace(cases.CONTEXT, order=replace(cases.CONTEXT.order, reason="new")))
+    made = [build_oru(report, ROUTE) for report in (cases.POSITIVE, merged, reasons)]
+    assert len({each.control_id for each in made}) == 3
+    assert build_oru(merged, ROUTE) == made[1]
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

@@ -173,6 +173,38 @@ def test_a_retraction_goes_to_whom_the_result_was_meant_for(database: Database) 
     assert cases.standing(database, job.study_key).status == "retracted"
 
 
+def test_a_retraction_takes_back_the_last_result_alone(database: Database) -> None:
+    job = cases.in_work(database)
+    cases.record(database, job, destinations=["pacs"])
+    with database.transaction() as connection:
+        assert work.rerun(connection, job.study_key)
+        (later,) = work.ready(connection)
+        assert work.claim(connection, later, by="w")
+    cases.record(database, later, destinations=["pacs"])
+    with database.transaction() as connection:
+        assert work.retract(connection, job, cases.report(job, state="retracted"), [], now=cases.NOW) is None
+    with database.reading() as connection:
+        assert work.report(connection, job.study_key, job.revision) == cases.report(job)
+        assert {d.purpose for d in outbox.of_study(connection, job.study_key)} == {"result"}
+    assert cases.standing(database, job.study_key).status != "retracted"
+
+
+def test_what_is_being_read_while_its_result_is_taken_back_is_read_again(database: Database) -> None:
+    job = cases.in_work(database)
+    cases.record(database, job, destinations=["pacs"])
+    with database.transaction() as connection:
+        assert work.rerun(connection, job.study_key)
+        (later,) = work.ready(connection)
+        assert work.claim(connection, later, by="w")
+        assert work.retract(connection, job, cases.report(job, state="retracted"), [], now=cases.NOW) == ["pacs"]
+    assert not cases.record(database, later, destinations=["pacs"]), "it has the UIDs of what was taken back"
+    with database.reading() as connection:
+        (again,) = work.ready(connection)
+        assert again.revision == later.revision + 1
+        assert work.retractions_before(connection, again) == 1
+        assert work.retractions_before(connection, job) == 0
+
+
 def test_a_failed_workflow_gives_its_study_back_or_aside(database: Database) -> None:
     job = cases.in_work(database)
     with database.transaction() as connection:

@@ -269,7 +269,9 @@ def _objects(
         page.drawn,
         {key: overlay.pixels for key, overlay in overlays.items()},
         now=now,
-        options=DicomOptions(fractional_segmentation=options.fractional_seg, software_version=software),
+        options=DicomOptions(
+            fractional_segmentation=options.fractional_seg, software_version=software, issue=options.issue
+        ),
     )
     return [write_dicom(scratch, f"{o.kind}-{o.key}" if o.key else o.kind, o.dataset) for o in built.objects]
 

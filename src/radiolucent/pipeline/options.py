@@ -23,6 +23,8 @@ class Options:
         ``refuse`` images outside the engine's population, or read and ``flag`` them.
     age_years, sex
         Used where the image says nothing (pictures) or says otherwise: what is given here wins.
+    issue
+        How often results of the study were taken back before; each issue has UIDs of its own.
     """
 
     out: Path
@@ -35,6 +37,7 @@ class Options:
     colour_map: str = "ember"
     fractional_seg: bool = False
     batch: int = 4
+    issue: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,13 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadJob:
-    """Images to be read into a folder."""
+    """Images to be read into a folder that is not there yet. ``issue``: how often results were taken back before."""
 
     paths: tuple[Path, ...]
     out: Path
     engine: str | None
     guards: Literal["refuse", "flag"]
+    issue: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import resource
-import shutil
 import signal
 import threading
 from contextlib import suppress
@@ -36,7 +35,7 @@ def serve(line: Connection, engines: tuple[Path, ...], memory_bytes: int) -> Non
 
 
 def _end_with_parent() -> None:
-    """End at once when the parent was killed: whoever takes its work over writes into the same folder."""
+    """End at once when the parent was killed: whoever takes its work over needs the processor and the memory."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
@@ -56,9 +55,8 @@ def _load(engines: tuple[Path, ...]) -> tuple[Analyzer | None, RadiolucentError 
 
 def _read(analyzer: Analyzer, job: ReadJob) -> ReadDone:
     started = perf_counter()
-    shutil.rmtree(job.out, ignore_errors=True)
     summary = Summary()
-    options = Options(out=job.out, engine=job.engine, guards=job.guards)
+    options = Options(out=job.out, engine=job.engine, guards=job.guards, issue=job.issue)
     try:
         for _ in analyzer.run(job.paths, options, summary):
             pass

@@ -30,6 +30,12 @@ class Retraction:
         SettingsError
             ``nothing_to_retract``.
         """
+        while True:  # a new result may be recorded at the same moment: then that one is taken back
+            names = self._try(study_key, reason, actor)
+            if names is not None:
+                return names
+
+    def _try(self, study_key: str, reason: RejectionReason, actor: str) -> list[str] | None:
         with self._journal.reading() as connection:
             study = work.study(connection, study_key)
             report = work.report(connection, study_key)
@@ -47,6 +53,8 @@ class Retraction:
         job = Job(study_key=study_key, revision=report.revision, priority=study.priority)
         with self._journal.entry() as entry:
             names = work.retract(entry.connection, job, told, rows, now=entry.at)
+            if names is None:
+                return None
             entry.audit(
                 "retract",
                 actor=actor,

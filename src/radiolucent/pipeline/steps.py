@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
+from radiolucent.errors import InvariantBroken
 from radiolucent.ingest.rules import choose, facts_of
 from radiolucent.pipeline.faults import Faults
 from radiolucent.pipeline.journal import Entry, Journal
 from radiolucent.pipeline.meters import Meters
 from radiolucent.pipeline.read_job import ReadDone, ReadJob
 from radiolucent.pipeline.reader import Reader, ReaderCrashed
+from radiolucent.pipeline.reading_folder import attempt, is_whole, settle
 from radiolucent.pipeline.study_context import study_context
 from radiolucent.pipeline.study_report import Source, build_report, not_processed, object_rows
 from radiolucent.records.result import Reason
@@ -107,14 +110,21 @@ class Steps:
             if study.revision != job.revision or study.state not in upkeep.PENDING:
                 return "stale", "", ""
             sources = work.sources(connection, job.study_key)
+            issue = work.retractions_before(connection, job)
         paths = tuple(self._blobs.path(row.path) for row in sources if row.path)
         if len(paths) < len(sources):
             return "not_processed", CLEARED.code, CLEARED.text
-        asked = ReadJob(paths=paths, out=self._folder(job), engine=engine, guards=self._guards)
-        try:
-            done = self._with_reader(job, asked)
-        except ReaderCrashed:
-            return "crashed", "reader_crashed", ""
+        folder = self._folder(job)
+        if is_whole(folder, len(paths)):
+            return "read", "", ""
+        with attempt(folder) as scratch:
+            asked = ReadJob(paths=paths, out=scratch, engine=engine, guards=self._guards, issue=issue)
+            try:
+                done = self._with_reader(job, asked)
+            except ReaderCrashed:
+                return "crashed", "reader_crashed", ""
+            if done.code is None:
+                settle(scratch, folder)
         self._meters.step("read", perf_counter() - started)
         self._faults.at("read")
         if done.code is not None:
@@ -147,7 +157,7 @@ class Steps:
             )
         now = self._journal.clock()
         if outcome == "read":
-            folder = self._folder(job)
+            folder = self._whole(job, len(source.images))
             made = object_rows(folder, self._blobs.root, implementation_class_uid=self._implementation)
             rows = self._as_first_made(made)
             report = build_report(folder, source, objects=rows, now=now)
@@ -191,6 +201,19 @@ class Steps:
                     patient_id=study.patient_id,
                     code="reader_crashed",
                 )
+
+    def _whole(self, job: Job, images: int) -> Path:
+        """A study's result folder; one from which something is gone is never reported as if it were all."""
+        folder = self._folder(job)
+        if not is_whole(folder, images):
+            shutil.rmtree(folder, ignore_errors=True)
+            raise InvariantBroken(
+                "result_folder_incomplete",
+                found="a result folder from which images are missing",
+                expected="a result for every image of the study",
+                action="See to the disk; the study is read again by itself.",
+            )
+        return folder
 
     def _folder(self, job: Job) -> Path:
         return self._blobs.root / "results" / job.study_key / f"{job.revision:04d}"

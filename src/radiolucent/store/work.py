@@ -318,6 +318,14 @@ def reports_before(connection: Connection, study_key: str, revision: int) -> lis
     return [from_text(StudyReport, row.report) for row in connection.execute(rows.order_by(results.c.revision))]
 
 
+def retractions_before(connection: Connection, job: Job) -> int:
+    """How many results of a study's earlier revisions were taken back."""
+    taken_back = select(func.count()).where(
+        results.c.study_key == job.study_key, results.c.revision < job.revision, results.c.state == "retracted"
+    )
+    return int(connection.execute(taken_back).scalar_one())
+
+
 def all_reports(connection: Connection) -> Iterator[StudyReport]:
     """Every kept report, oldest first."""
     rows = select(results.c.report).order_by(results.c.produced_at, results.c.study_key)
@@ -332,11 +340,21 @@ def retract(
     objects: Iterable[ObjectRow],
     *,
     now: float,
-) -> list[str]:
+) -> list[str] | None:
     """Keep a retraction, and tell every destination the result was meant for; their names.
 
-    One that has not got it may be getting it at this moment; a note about objects that it never got does no harm.
+    ``None``, and nothing is kept, where this is no longer the study's last result. A destination that has not got it
+    may be getting it at this moment; a note about objects that it never got does no harm. A study that is being read
+    is read again: what is written of it now has the UIDs of what is taken back here.
     """
+    here = studies.c.study_key == job.study_key
+    connection.execute(select(studies.c.state).where(here).with_for_update())
+    last = select(func.max(results.c.revision)).where(results.c.study_key == job.study_key)
+    if connection.execute(last).scalar_one() != job.revision:
+        return None
+    connection.execute(update(studies).where(here).values(status="retracted"))
+    again = {"state": "ready", "revision": studies.c.revision + 1, "claimed_by": None}
+    connection.execute(update(studies).where(here, studies.c.state == "processing").values(again))
     reached = connection.execute(
         select(deliveries.c.destination)
         .where(deliveries.c.study_key == job.study_key, deliveries.c.purpose == "result")
@@ -350,7 +368,6 @@ def retract(
     )
     _objects(connection, job, objects, now=now)
     _outbox(connection, job, names, now=now, purpose="retract")
-    connection.execute(update(studies).where(studies.c.study_key == job.study_key).values(status="retracted"))
     return names
 
 

@@ -9,13 +9,13 @@ import pytest
 from report.dicom import dicom_sources as sources
 from report.dicom.sr_text import tree
 
-from radiolucent.report.dicom import build_objects
+from radiolucent.report.dicom import DicomOptions, build_objects
 
 GOLDEN = Path(__file__).with_name("golden")
 
 
-def build(dataset, result, now=sources.NOW):
-    return build_objects(dataset, result, sources.overlays(), now=now)
+def build(dataset, result, now=sources.NOW, **options):
+    return build_objects(dataset, result, sources.overlays(), now=now, options=DicomOptions(**options))
 
 
 def as_bytes(dataset):
@@ -141,6 +141,14 @@ def test_slices_of_a_stack_share_series_and_keep_their_order():
     assert len(series) == 1
     assert numbers == [7, 8]
     assert len(set(series.pop())) == 5
+
+
+def test_every_issue_has_uids_of_its_own():
+    issues = [build(sources.ct(), sources.processed(sources.ct()), issue=issue) for issue in (0, 1, 2)]
+    uids = [{each.dataset.SOPInstanceUID for each in built.objects} for built in issues]
+    assert len(set().union(*uids)) == sum(len(each) for each in uids) == 21
+    second = b"".join(as_bytes(each) for each in issues[1].datasets)
+    assert not [uid for uid in uids[0] if uid.encode() in second], "nothing points to what was taken back"
 
 
 def test_uids_differ_between_all_objects():

@@ -78,6 +78,7 @@ def object_uid(job: Job, kind: str, key: str = "") -> str:
         engine=job.result.engine,
         kind=kind,
         key=key,
+        issue=job.options.issue,
     )
 
 

@@ -31,12 +31,15 @@ class DicomOptions:
         then. Off for archives that would take it for the patient's.
     software_version
         Version of Radiolucent itself, written as equipment.
+    issue
+        How often results of the study were taken back before; each issue has UIDs of its own.
     """
 
     kinds: frozenset[ObjectKind] = ALL_KINDS
     fractional_segmentation: bool = False
     nominal_orientation: bool = True
     software_version: str = "0.2.0"
+    issue: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 A UID is ``2.25.`` and the decimal form of a 128-bit UUID (PS3.5 section B.2), here an RFC 9562 version 8 UUID filled
 from SHA-256. The clock does not enter: the same source and engine give the same UIDs, so a resent result replaces
-itself instead of piling up.
+itself instead of piling up; only after a retraction there is another issue, under other UIDs.
 """
 
 from __future__ import annotations
@@ -35,9 +35,16 @@ def series_uid(*, source_series_uid: str, engine: EngineRef | None, kind: str) -
     return uid_from("series", source_series_uid, *_engine_parts(engine), kind)
 
 
-def instance_uid(*, source_sop_uid: str, frame_number: int, engine: EngineRef | None, kind: str, key: str = "") -> str:
-    """The UID of an object, or (by ``kind``) of a tracked thing or dimension organisation inside one."""
-    return uid_from("instance", source_sop_uid, str(frame_number), *_engine_parts(engine), kind, key)
+def instance_uid(
+    *, source_sop_uid: str, frame_number: int, engine: EngineRef | None, kind: str, key: str = "", issue: int = 0
+) -> str:
+    """The UID of an object, or (by ``kind``) of a tracked thing or dimension organisation inside one.
+
+    ``issue``: how often results of the study were taken back before. What was taken back stays so: an archive that was
+    told to hide a UID would hide it again, whatever came under it.
+    """
+    again = (str(issue),) if issue else ()
+    return uid_from("instance", source_sop_uid, str(frame_number), *_engine_parts(engine), kind, key, *again)
 
 
 SOFTWARE_DEVICE_UID = uid_from("device", "radiolucent")

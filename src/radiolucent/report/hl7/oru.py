@@ -79,10 +79,10 @@ def build_oru(report: StudyReport, route: Hl7Route) -> OruMessage:
             action="Change it for this destination; UNICODE UTF-8 holds everything.",
         )
     _check_identifiers(report, codec)
-    text = _text(report, route, is_lossy=False)
-    if not _holds(text, codec):
-        text = _text(report, route, is_lossy=True)
-    return OruMessage(control_id=_control_id(report, route), payload=text.encode(codec, "replace"))
+    is_lossy = not _holds(_text(report, route, control_id="", is_lossy=False), codec)
+    control_id = _control_id(report, route, _text(report, route, control_id="", is_lossy=is_lossy))
+    text = _text(report, route, control_id=control_id, is_lossy=is_lossy)
+    return OruMessage(control_id=control_id, payload=text.encode(codec, "replace"))
 
 
 def _holds(text: str, codec: str) -> bool:
@@ -111,19 +111,22 @@ def _check_identifiers(report: StudyReport, codec: str) -> None:
         )
 
 
-def _control_id(report: StudyReport, route: Hl7Route) -> str:
-    """20 characters (the length of MSH-10), a hundred bits of report and destination."""
-    parts = "\x00".join((report.report_id, str(report.revision), report.state, route.destination))
+def _control_id(report: StudyReport, route: Hl7Route, text: str) -> str:
+    """20 characters (the length of MSH-10), a hundred bits of report, destination and everything that is said.
+
+    A patient may be merged between two attempts: what is said then is another message, not the same one again.
+    """
+    parts = "\x00".join((report.report_id, str(report.revision), report.state, route.destination, text))
     return base64.b32encode(hashlib.sha256(parts.encode()).digest())[:20].decode()
 
 
-def _text(report: StudyReport, route: Hl7Route, *, is_lossy: bool) -> str:
+def _text(report: StudyReport, route: Hl7Route, *, control_id: str, is_lossy: bool) -> str:
     notes = [lineage(report)]
     if is_lossy:
         notes.append(f"Characters that {route.character_set} lacks are written as a question mark.")
     return message(
         (
-            segment("MSH", _header(report, route)),
+            segment("MSH", _header(report, route, control_id)),
             # SFT-4 is required: the version again, as there is no other name of the build.
             segment("SFT", {1: _PRODUCT, 2: report.software_version, 3: _PRODUCT, 4: report.software_version}),
             segment("PID", _patient(report)),
@@ -134,7 +137,7 @@ def _text(report: StudyReport, route: Hl7Route, *, is_lossy: bool) -> str:
     )
 
 
-def _header(report: StudyReport, route: Hl7Route) -> Mapping[int, Value]:
+def _header(report: StudyReport, route: Hl7Route, control_id: str) -> Mapping[int, Value]:
     """MSH. MSH-7 is when the report was made, not when it is sent, so that a resend is the same."""
     enhanced = route.mode == "enhanced"
     return {
@@ -144,7 +147,7 @@ def _header(report: StudyReport, route: Hl7Route) -> Mapping[int, Value]:
         6: route.receiving_facility,
         7: timestamp(report.produced_at),
         9: ("ORU", "R01", "ORU_R01"),
-        10: _control_id(report, route),
+        10: control_id,
         11: "P",
         12: VERSION,
         15: "AL" if enhanced else "",
