@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom import Dataset
 
 PNG_COMPRESSION = 1
 
@@ -33,12 +32,11 @@ def write_picture(folder: Path, relative: str, pixels: NDArray[np.uint8]) -> str
     return relative
 
 
-def write_dicom(folder: Path, name: str, dataset: Dataset) -> str:
-    """``dicom/<name>.dcm`` in Part 10 format with a zero preamble (CVE-2019-11687)."""
+def write_dicom(folder: Path, name: str, encoded: bytes) -> str:
+    """``dicom/<name>.dcm``; gives the path relative to ``folder``."""
     relative = f"dicom/{name}.dcm"
     _make_parent(folder, relative)
-    dataset.preamble = b"\0" * 128
-    dataset.save_as(folder / relative, enforce_file_format=True)
+    (folder / relative).write_bytes(encoded)
     return relative
 
 

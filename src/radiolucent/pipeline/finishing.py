@@ -273,7 +273,7 @@ def _objects(
             fractional_segmentation=options.fractional_seg, software_version=software, issue=options.issue
         ),
     )
-    return [write_dicom(scratch, f"{o.kind}-{o.key}" if o.key else o.kind, o.dataset) for o in built.objects]
+    return [write_dicom(scratch, f"{o.kind}-{o.key}" if o.key else o.kind, o.encoded) for o in built.objects]
 
 
 def _without_maps(result: ImageResult) -> ImageResult:

@@ -10,6 +10,7 @@ from radiolucent.errors import SettingsError
 from radiolucent.pipeline.journal import OURSELVES, Journal
 from radiolucent.pipeline.study_report import object_rows, report_id
 from radiolucent.records.study import ResultObject, StudyReport
+from radiolucent.report.dicom.build import encode
 from radiolucent.report.dicom.rejection import RejectionReason, build_rejection
 from radiolucent.store import hospital, work
 from radiolucent.store.blobs import Blobs
@@ -76,7 +77,8 @@ class Retraction:
             / "retraction"
             / hashlib.sha256(f"{report.report_id}/{reason}".encode()).hexdigest()[:16]
         )
-        write_dicom(folder / "study", "rejection", build_rejection(report, reason=reason, now=self._journal.clock()))
+        note = build_rejection(report, reason=reason, now=self._journal.clock())
+        write_dicom(folder / "study", "rejection", encode(note))
         return object_rows(folder, self._blobs.root, implementation_class_uid=self._implementation)
 
 

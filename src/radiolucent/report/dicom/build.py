@@ -5,12 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset
 
 from radiolucent.errors import InputRefused, RadiolucentError
 from radiolucent.records.result import Finding, ImageResult
@@ -29,8 +28,6 @@ from radiolucent.report.dicom.secondary_capture import build_secondary_capture
 from radiolucent.report.dicom.segmentation import FRACTIONAL_KEY, build_fractional, build_segmentation
 from radiolucent.report.dicom.source import read_source
 from radiolucent.report.dicom.structured_report import build_structured_report
-
-_PIXELS = ("PixelData", "FloatPixelData")
 
 
 def build_objects(
@@ -88,11 +85,11 @@ class _Workshop:
             return
         try:
             dataset = build()
-            _check_writable(dataset)
+            encoded = encode(dataset)
         except (RadiolucentError, Warning, *legal.UNREADABLE) as error:
             self.skipped.append(_skip(kind, key, error))
         else:
-            self.objects.append(BuiltObject(kind=kind, key=key, dataset=dataset))
+            self.objects.append(BuiltObject(kind=kind, key=key, dataset=dataset, encoded=encoded))
 
 
 def _build_images(workshop: _Workshop, job: Job, overlays: Mapping[str, NDArray[np.uint8]]) -> None:
@@ -134,17 +131,20 @@ def _fitting(job: Job, build: Callable[[Job], Dataset]) -> Dataset:
     return build(job)
 
 
-def _check_writable(dataset: Dataset) -> None:
-    """Encode everything but the pixels once, so that no object leaves that cannot be written."""
-    header = Dataset({tag: dataset.get_item(tag) for tag in dataset.keys() if tag.group >= 0x0008})  # noqa: SIM118
-    for keyword in _PIXELS:
-        if keyword in header:
-            del header[keyword]
-    stream = DicomBytesIO()
-    stream.is_little_endian, stream.is_implicit_VR = True, False
+def encode(dataset: Dataset) -> bytes:
+    """A Part 10 file with a zero preamble (CVE-2019-11687); no object leaves that cannot be written.
+
+    Raises
+    ------
+    Warning
+        Where text cannot be encoded, of which pydicom only warns.
+    """
+    dataset.preamble = b"\0" * 128
+    stream = BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # pydicom only warns where text cannot be encoded
-        write_dataset(stream, header)
+        warnings.simplefilter("error")
+        dataset.save_as(stream, enforce_file_format=True)
+    return stream.getvalue()
 
 
 def _skip(kind: ObjectKind, key: str, error: BaseException) -> SkippedObject:

@@ -44,11 +44,12 @@ class DicomOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltObject:
-    """One valid DICOM object, ready to be written; ``key`` is the finding's for per-finding objects, else empty."""
+    """One valid DICOM object, and its bytes as a Part 10 file; ``key`` is the finding's for per-finding objects."""
 
     kind: ObjectKind
     key: str
     dataset: Dataset
+    encoded: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

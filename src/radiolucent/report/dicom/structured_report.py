@@ -34,7 +34,9 @@ from radiolucent.report.dicom.objects import (
     MANUFACTURER,
     code_item,
     engine_label,
+    new_object,
     object_uid,
+    reference,
     source_reference,
     stamp,
     write_content_date,
@@ -48,13 +50,6 @@ _STAND_IN, _MULTI_FRAME_STAND_IN = "1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5
 _EXPLAINING = ("sc", "pm")
 Group = Any  # highdicom's templates; its base class is not public
 _CONTAINS = hd.RelationshipTypeValues.CONTAINS
-
-
-class _Report(hd.Comprehensive3DSR):
-    """highdicom's document without its copying: `stamp` does that, and takes retired and private classes as well."""
-
-    def copy_patient_and_study_information(self, dataset: Dataset) -> None:
-        """Nothing is copied here."""
 
 
 def build_structured_report(job: Job, built: Sequence[BuiltObject]) -> Dataset:
@@ -71,21 +66,40 @@ def build_structured_report(job: Job, built: Sequence[BuiltObject]) -> Dataset:
         imaging_measurements=groups,
     )
     content[0].ContentSequence.insert(-1, _image_library(job))
-    report = _Report(
-        evidence=[_evidence(job), *(each.dataset for each in explaining)],
-        content=content[0],
-        series_instance_uid=object_uid(job, "placeholder-series"),
-        series_number=1,
-        sop_instance_uid=object_uid(job, "sr"),
-        instance_number=1,
-        manufacturer=MANUFACTURER,
-        is_complete=job.result.status == "processed",
-        is_final=False,
-        is_verified=False,
-    )
-    stamp(report, job, "sr", SOP_CLASS_UID)
+    report = new_object(job, "sr", SOP_CLASS_UID)
     write_content_date(report, job)
+    _write_document(report, job, [each.dataset for each in explaining])
+    for element in content[0]:
+        report[element.tag] = element
     return report
+
+
+def _write_document(report: Dataset, job: Job, explaining: Sequence[Dataset]) -> None:
+    """The SR Document General module (PS3.3 C.17.2).
+
+    highdicom's own document class copies the whole tree and searches it for what it refers to, which takes longer than
+    building it; here it is known.
+    """
+    report.ReferencedPerformedProcedureStepSequence = []
+    report.PerformedProcedureCodeSequence = []
+    report.CompletionFlag = "COMPLETE" if job.result.status == "processed" else "PARTIAL"
+    report.PreliminaryFlag = "PRELIMINARY"
+    report.VerificationFlag = "UNVERIFIED"
+    source = job.source
+    by_series = {source.series_instance_uid: [reference(source.sop_class_uid, source.sop_instance_uid)]}
+    for each in explaining:
+        by_series.setdefault(each.SeriesInstanceUID, []).append(reference(each.SOPClassUID, each.SOPInstanceUID))
+    evidence = Dataset()
+    evidence.StudyInstanceUID = source.study_instance_uid
+    evidence.ReferencedSeriesSequence = [_series_reference(uid, items) for uid, items in by_series.items()]
+    report.CurrentRequestedProcedureEvidenceSequence = [evidence]
+
+
+def _series_reference(series_instance_uid: str, items: Sequence[Dataset]) -> Dataset:
+    series = Dataset()
+    series.SeriesInstanceUID = series_instance_uid
+    series.ReferencedSOPSequence = list(items)
+    return series
 
 
 def _concept(code: Code) -> Any:
@@ -97,22 +111,6 @@ def _concept(code: Code) -> Any:
 
 def _text(name: Code, words: str) -> Any:
     return hd.TextContentItem(name=_concept(name), value=words, relationship_type=_CONTAINS)
-
-
-def _evidence(job: Job) -> Dataset:
-    """The source, as far as the report refers to it; `stamp` writes the patient.
-
-    highdicom puts a person name it dislikes into warnings and the log, so it is not shown one.
-    """
-    source = job.source
-    evidence = Dataset()
-    for element in source.identity:
-        evidence.add_new(element.tag, element.VR, "")
-    evidence.StudyInstanceUID = source.study_instance_uid
-    evidence.SeriesInstanceUID = source.series_instance_uid
-    evidence.SOPClassUID = source.sop_class_uid
-    evidence.SOPInstanceUID = source.sop_instance_uid
-    return evidence
 
 
 def _observation_context(job: Job) -> Any:
