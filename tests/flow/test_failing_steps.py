@@ -15,10 +15,12 @@ from flow.hospital import eventually
 from flow.test_flow import Site, sent_to, site, to_pacs
 from flow.test_no_patient_data import everything, found_in
 from installation_cases import Breaks
+from sqlalchemy import update
 
 from radiolucent import logs
 from radiolucent.errors import InvariantBroken, RadiolucentError, SettingsError
 from radiolucent.pipeline.faults import Faults
+from radiolucent.store.schema import studies
 from radiolucent.wiring.operator import Desk
 from radiolucent.wiring.running import Running
 
@@ -66,6 +68,20 @@ def test_a_step_that_finds_a_defect_of_ours_sets_its_study_aside(tmp_path: Path)
         hospital.send(here.port, [hospital.film()])
         eventually(here.done)
         assert (here.only()["state"], here.only()["code"]) == ("quarantined", "workflow_failed")
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_a_study_whose_workflow_is_nowhere_is_read(tmp_path: Path, is_lost: bool) -> None:
+    with site(tmp_path) as here:
+        hospital.send(here.port, [hospital.film()])
+        eventually(here.done)
+        key = str(here.only()["study_key"])
+        claimed = "read-by-nobody" if is_lost else f"read-{key}-1"  # one that is not there, and one that is over
+        with here.running.installation.journal.entry() as entry:
+            mine = update(studies).where(studies.c.study_key == key)
+            entry.connection.execute(mine.values(state="processing", revision=2, claimed_by=claimed))
+        eventually(lambda: here.only()["state"] == "done")
+        assert (here.only()["revision"], here.only()["status"]) == (3, "positive")
 
 
 class Once(Breaks):

@@ -163,6 +163,23 @@ def test_the_commands_of_an_operator(tmp_path: Path) -> None:
         assert "edited" in run(config, "audit", "verify", "--entries", str(lines), code=1)
 
 
+def test_a_second_process_of_one_name_is_refused_and_one_after_a_kill_is_not(tmp_path: Path) -> None:
+    config = written(tmp_path, worker_id="here")
+    with serving(config) as server:
+        done = subprocess.run([PROGRAM, "serve", "--config", config], capture_output=True, text=True, timeout=120)
+        assert done.returncode == 2
+        assert "worker_id_taken" in done.stderr
+        assert server.process.poll() is None
+        assert status(config)["workers"] == ["here"]
+        server.process.kill()
+        server.process.wait()
+        assert status(config)["workers"] == ["here"], "it said no goodbye"
+    with serving(config) as server:
+        assert "started" in server.events
+        assert server.stop() == 0
+    assert status(config)["workers"] == []
+
+
 @pytest.mark.parametrize("wrong", ["port = 'x'", "unknown = 1"])
 def test_a_wrong_setting_stops_the_start_and_says_where(tmp_path: Path, wrong: str) -> None:
     config = tmp_path / "radiolucent.toml"

@@ -7,6 +7,7 @@ import store_cases as cases
 
 from radiolucent.store import archive, intake, outbox, upkeep, work, workers
 from radiolucent.store.database import Database
+from radiolucent.store.workers import Beat
 
 LATER = cases.NOW + 1000
 
@@ -79,12 +80,31 @@ def test_an_archive_is_searched_newest_first_and_by_what_the_database_knows(data
         assert archive.path_of(connection, row.sop_instance_uid) == "instances/x.dcm"
 
 
-def test_a_silent_process_is_dead_and_buried_once(database: Database) -> None:
+def test_a_name_belongs_to_one_process(database: Database) -> None:
+    first, later, other = (Beat(seen_at=at, started_at=since) for at, since in ((1.0, 1.0), (2.0, 1.0), (3.0, 3.0)))
     with database.transaction() as connection:
-        workers.beat(connection, "one", now=100.0, started_at=90.0)
-        workers.beat(connection, "two", now=100.0, started_at=90.0)
-        workers.beat(connection, "one", now=110.0, started_at=90.0)
-        assert workers.dead(connection, now=113.0, silent_s=12.0) == ["two"]
-        assert workers.alive(connection, now=113.0, silent_s=12.0) == [("one", 110.0)]
-        workers.bury(connection, "two")
-        assert workers.dead(connection, now=113.0, silent_s=12.0) == []
+        assert workers.enter(connection, "one", first)
+        assert not workers.enter(connection, "one", other)
+        assert not workers.beat(connection, "one", other), "another has the name"
+        assert workers.beat(connection, "one", later)
+        assert not workers.take_over(connection, "one", other, last=first), "it was heard again"
+        assert workers.take_over(connection, "one", other, last=later)
+        assert not workers.beat(connection, "one", later)
+        assert workers.beats(connection) == {"one": other}
+        assert workers.alive(connection, now=10.0, silent_s=12.0) == ["one"]
+        assert workers.alive(connection, now=16.0, silent_s=12.0) == []
+        assert not workers.bury(connection, "one", started_at=1.0)
+        assert workers.bury(connection, "one", started_at=3.0)
+        assert workers.beats(connection) == {}
+
+
+def test_nothing_waits_longer_than_it_was_ever_told_to(database: Database) -> None:
+    waits = {"quiet_s": cases.QUIET_S, "longest_wait_s": 600.0}
+    job = cases.in_work(database)
+    cases.record(database, job, destinations=["pacs"])
+    key = cases.take(database, cases.received(study=2)).study_key
+    with database.transaction() as connection:
+        assert upkeep.shorten_waits(connection, now=cases.NOW - 30.0, **waits) == 0, "clocks may differ a little"
+        assert upkeep.shorten_waits(connection, now=cases.NOW - 3600.0, **waits) == 2
+        assert [d.destination for d in outbox.due(connection, now=cases.NOW - 3600.0)] == ["pacs"]
+    assert cases.due_at(database, key) == cases.NOW - 3600.0 + cases.QUIET_S

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID, StepOptions
 
@@ -31,7 +31,8 @@ ROUTINE, URGENT, SEND = "read-routine", "read-urgent", "send"
 POLL_S = 0.05
 FIRST, LATER = 1, 10
 STEP_ATTEMPTS = 20
-FAILED = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED")
+OVER = ("SUCCESS", "ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED")
+Standing = Literal["missing", "open", "over"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,10 +131,17 @@ class Durable:
         """Put the unfinished work of dead processes back on the queues."""
         DBOS._recover_pending_workflows(list(dead))
 
-    def has_failed(self, identity: str) -> bool:
-        """Whether a workflow ended without finishing its study."""
+    def busy(self) -> set[str]:
+        """Processes that have taken work and not ended it."""
+        pending = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        return {workflow.executor_id for workflow in pending if workflow.executor_id}
+
+    def standing(self, identity: str) -> Standing:
+        """Whether a workflow waits or runs, has ended in whatever way, or is not there."""
         status = DBOS.get_workflow_status(identity)
-        return status is not None and status.status in FAILED
+        if status is None:
+            return "missing"
+        return "over" if status.status in OVER else "open"
 
     def forget(self, *, before_ms: int, limit: int = 1000) -> int:
         """Delete finished workflows; the store holds what came of them."""

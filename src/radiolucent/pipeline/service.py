@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from sqlalchemy import Connection
 from radiolucent.errors import PeerUnavailable
 from radiolucent.logs import event
 from radiolucent.pipeline.durable import Durable, attempt_of, identity_of
+from radiolucent.pipeline.heart import Heart
 from radiolucent.pipeline.journal import Journal
 from radiolucent.store import outbox, upkeep, work, workers
 from radiolucent.store.blobs import Blobs
@@ -19,7 +21,7 @@ from radiolucent.store.outbox import Delivery
 from radiolucent.store.work import Job
 
 log = logging.getLogger(__name__)
-TICK_S, BEAT_S, SILENT_S, STUCK_S, CLEAN_S = 0.1, 2.0, 12.0, 5.0, 3600.0
+TICK_S, STUCK_S, CLEAN_S = 0.1, 5.0, 3600.0
 ASKED_S = 30.0
 DAY_S = 86_400.0
 MESSAGES_DAYS, WORKFLOWS_DAYS = 30, 2
@@ -27,12 +29,14 @@ MESSAGES_DAYS, WORKFLOWS_DAYS = 30, 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upkeep:
-    """How long things are kept, in days; 0 is for ever."""
+    """How long things are kept, in days (0 is for ever), and how long they wait at most."""
 
     images_days: int = 0
     results_days: int = 0
     checkpoint_s: float = 900.0
     max_attempts: int = 3
+    quiet_s: float = 5.0
+    longest_wait_s: float = 600.0
 
 
 class Service:
@@ -44,24 +48,25 @@ class Service:
         blobs: Blobs,
         durable: Durable,
         *,
-        worker_id: str,
+        heart: Heart,
         upkeep: Upkeep,
         checkpoint: Callable[[], None],
         prioritised: Callable[[Connection, Sequence[Job]], list[Job]],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._journal, self._blobs, self._durable = journal, blobs, durable
-        self._worker_id, self._upkeep, self._checkpoint = worker_id, upkeep, checkpoint
-        self._prioritised = prioritised
+        self._journal, self._blobs, self._durable, self._heart = journal, blobs, durable, heart
+        self._upkeep, self._checkpoint = upkeep, checkpoint
+        self._prioritised, self._monotonic = prioritised, monotonic
         self._asked: dict[str, float] = {}
         self._wake, self._ending = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="service", daemon=True)
         self._last: dict[str, float] = {}
-        self._started_at = journal.clock().timestamp()
+        self._started = monotonic()
+        self._ahead_s = self._now() - self._started
 
     def start(self) -> None:
-        """Open the queues and begin."""
+        """Open the queues and begin; the heart beats already."""
         self._durable.start()
-        self._beat(self._now())
         self._thread.start()
 
     def wake(self) -> None:
@@ -75,29 +80,27 @@ class Service:
         if self._thread.is_alive():
             self._thread.join(timeout_s)
         self._durable.stop(timeout_s=timeout_s)
-        try:
-            with self._journal.entry() as entry:
-                workers.bury(entry.connection, self._worker_id)
-        except PeerUnavailable:
-            event(log, "goodbye_not_kept", level=logging.WARNING)
+        self._heart.stop()
 
     def tick(self) -> None:
-        """One look: studies and deliveries that are due, then, less often, the rest."""
-        now = self._now()
+        """One look: studies and deliveries that are due, then, less often, the rest.
+
+        What is due goes by the clock of the day, because it is kept; how often we look goes by one that nobody sets.
+        """
+        now, passed = self._now(), self._monotonic()
         for job in self._due(now):
-            if self._is_new(f"{job.study_key}-{job.revision}-{job.priority}", now):
+            if self._is_new(f"{job.study_key}-{job.revision}-{job.priority}", passed):
                 self._durable.enqueue(job)
         for delivery in self._deliveries(now):
-            if self._is_new(attempt_of(delivery), now):
+            if self._is_new(attempt_of(delivery), passed):
                 self._durable.enqueue_delivery(delivery)
         for name, every_s, do in (
-            ("beat", BEAT_S, self._beat),
             ("stuck", STUCK_S, self._free_stuck),
             ("checkpoint", self._upkeep.checkpoint_s, self._anchor),
             ("clean", CLEAN_S, self._clean),
         ):
-            if now - self._last.get(name, self._started_at) >= every_s:
-                self._last[name] = now
+            if passed - self._last.get(name, self._started) >= every_s:
+                self._last[name] = passed
                 do(now)
 
     def _run(self) -> None:
@@ -129,54 +132,69 @@ class Service:
         with self._journal.reading() as connection:
             return outbox.due(connection, now=now)
 
-    def _is_new(self, what: str, now: float) -> bool:
+    def _is_new(self, what: str, passed: float) -> bool:
         """Whether this was not put on a queue a moment ago; the queue itself takes a thing only once."""
-        if now - self._asked.get(what, 0.0) < ASKED_S:
+        if passed - self._asked.get(what, -ASKED_S) < ASKED_S:
             return False
         if len(self._asked) > 10_000:
-            self._asked = {name: at for name, at in self._asked.items() if now - at < ASKED_S}
-        self._asked[what] = now
+            self._asked = {name: at for name, at in self._asked.items() if passed - at < ASKED_S}
+        self._asked[what] = passed
         return True
 
-    def _beat(self, now: float) -> None:
-        with self._journal.entry() as entry:
-            workers.beat(entry.connection, self._worker_id, now=now, started_at=self._started_at)
-            dead = [w for w in workers.dead(entry.connection, now=now, silent_s=SILENT_S) if w != self._worker_id]
-        if not dead:
-            return
-        self._durable.hand_over(dead)
-        with self._journal.entry() as entry:
-            for name in dead:
-                workers.bury(entry.connection, name)
-        event(log, "workers_buried", level=logging.WARNING, count=len(dead))
-
     def _free_stuck(self, now: float) -> None:
-        """Studies and deliveries whose workflow failed for good: once more, or aside."""
+        """Whatever nobody is at any more: handed over, once more, or set aside."""
+        self._free_waits(now)
+        self._hand_over()
         self._free_studies()
         for delivery in self._deliveries(now):
-            if self._durable.has_failed(attempt_of(delivery)):
+            if self._durable.standing(attempt_of(delivery)) == "over":
                 self._durable.delivery_failed(delivery)
                 event(log, "workflow_failed", level=logging.ERROR, destination=delivery.destination)
+
+    def _free_waits(self, now: float) -> None:
+        """Nothing waits longer than it was ever told to: where it does, the clock was set back."""
+        with self._journal.entry() as entry:
+            count = upkeep.shorten_waits(
+                entry.connection, now=now, quiet_s=self._upkeep.quiet_s, longest_wait_s=self._upkeep.longest_wait_s
+            )
+        if count:
+            event(log, "clock_set_back", level=logging.WARNING, count=count)
+
+    def _hand_over(self) -> None:
+        """Put work of processes that are on the list no more back on the queues."""
+        busy = self._durable.busy()
+        with self._journal.reading() as connection:
+            gone = busy - workers.beats(connection).keys()
+        if gone:
+            self._durable.hand_over(sorted(gone))
 
     def _free_studies(self) -> None:
         with self._journal.reading() as connection:
             pending = upkeep.pending(connection)
         for study in pending:
             job = Job(study_key=study.study_key, revision=study.revision, priority=study.priority)
-            by = study.claimed_by if study.state == "processing" and study.claimed_by else identity_of(job)
-            if not self._durable.has_failed(by):
-                continue
-            quarantine = study.attempts + 1 >= self._upkeep.max_attempts
-            with self._journal.entry() as entry:
-                if upkeep.release(entry.connection, study, quarantine=quarantine) and quarantine:
-                    uid = work.study(entry.connection, study.study_key).study_instance_uid
-                    entry.audit("quarantine", outcome="serious_failure", study_instance_uid=uid, code="workflow_failed")
-            event(log, "workflow_failed", level=logging.ERROR, study=study.study_key, attempt=study.attempts + 1)
+            claimed = study.claimed_by if study.state == "processing" else None
+            stands = self._durable.standing(claimed or identity_of(job))
+            if stands == "over" or (stands == "missing" and claimed):
+                self._free(study)
+
+    def _free(self, study: upkeep.Pending) -> None:
+        quarantine = study.attempts + 1 >= self._upkeep.max_attempts
+        with self._journal.entry() as entry:
+            if not upkeep.release(entry.connection, study, quarantine=quarantine):
+                return
+            if quarantine:
+                uid = work.study(entry.connection, study.study_key).study_instance_uid
+                entry.audit("quarantine", outcome="serious_failure", study_instance_uid=uid, code="workflow_failed")
+        event(log, "workflow_failed", level=logging.ERROR, study=study.study_key, attempt=study.attempts + 1)
 
     def _anchor(self, _now: float) -> None:
         self._checkpoint()
 
     def _clean(self, now: float) -> None:
+        if abs(now - self._monotonic() - self._ahead_s) > CLEAN_S:
+            event(log, "clock_jumped", level=logging.ERROR)
+            return  # a clock that is a year ahead would clear everything away
         for role, days in (("source", self._upkeep.images_days), ("result", self._upkeep.results_days)):
             if days:
                 self._clear(role, before=now - days * DAY_S)

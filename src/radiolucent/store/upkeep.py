@@ -10,6 +10,8 @@ from radiolucent.records.study import Priority
 from radiolucent.store.schema import deliveries, instances, messages, results, studies
 
 PENDING = ("ready", "processing")
+SKEW_S = 60.0
+"""By how much the clocks of an installation's machines may differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,15 @@ def release(connection: Connection, failed: Pending, *, quarantine: bool) -> boo
         .values(changes | {"attempts": failed.attempts + 1})
     )
     return done.rowcount == 1
+
+
+def shorten_waits(connection: Connection, *, now: float, quiet_s: float, longest_wait_s: float) -> int:
+    """Let nothing wait much longer than it is ever told to wait; how many studies and deliveries would have."""
+    latest, furthest = now + quiet_s + SKEW_S, now + longest_wait_s + SKEW_S
+    late = update(studies).where(studies.c.state == "receiving", studies.c.due_at > latest)
+    far = update(deliveries).where(deliveries.c.state == "waiting", deliveries.c.next_at > furthest)
+    count = connection.execute(late.values(due_at=now + quiet_s)).rowcount
+    return count + connection.execute(far.values(next_at=now)).rowcount
 
 
 def oldest_waiting(connection: Connection) -> float | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from collections.abc import Callable
+from datetime import datetime
 from types import FrameType
 
 from radiolucent.ingest.mllp_server import MllpServer
@@ -16,7 +18,7 @@ from radiolucent.wiring.audit_forwarding import AuditForwarding
 from radiolucent.wiring.doors import HttpDoor, hl7_door
 from radiolucent.wiring.folder_watch import FolderWatch
 from radiolucent.wiring.operator import reporter_of
-from radiolucent.wiring.serving import Installation
+from radiolucent.wiring.serving import Installation, clock
 
 log = logging.getLogger(__name__)
 DRAIN_S = 60.0
@@ -31,8 +33,10 @@ class Running:
         Whatever of the settings cannot be done here; nothing stays open.
     """
 
-    def __init__(self, settings: Settings, *, faults: Faults | None = None) -> None:
-        self.installation = Installation(settings, faults=faults)
+    def __init__(
+        self, settings: Settings, *, faults: Faults | None = None, clock: Callable[[], datetime] = clock
+    ) -> None:
+        self.installation = Installation(settings, faults=faults, clock=clock)
         self.http: HttpDoor | None = None
         self.hl7: MllpServer | None = None
         self.watch: FolderWatch | None = None

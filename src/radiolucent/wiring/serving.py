@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from radiolucent.ingest.dicom_server import DicomServer, Doors
 from radiolucent.logs import event
 from radiolucent.pipeline.durable import Durable, Width
 from radiolucent.pipeline.faults import Faults
+from radiolucent.pipeline.heart import Heart
 from radiolucent.pipeline.journal import Journal
 from radiolucent.pipeline.meters import Levels, Meters
 from radiolucent.pipeline.reader import Reader, ReaderCrashed
@@ -56,7 +57,12 @@ class Installation:
     """
 
     def __init__(
-        self, settings: Settings, *, faults: Faults | None = None, senders: Mapping[str, Sender] | None = None
+        self,
+        settings: Settings,
+        *,
+        faults: Faults | None = None,
+        senders: Mapping[str, Sender] | None = None,
+        clock: Callable[[], datetime] = clock,
     ) -> None:
         self.settings = settings
         self.faults = faults or Faults()
@@ -114,16 +120,19 @@ class Installation:
             settings.audit.checkpoints or settings.data / "audit" / "checkpoints.jsonl",
             open_key(settings.data / "audit" / "key.pem"),
         )
+        self.heart = Heart(self.journal, worker_id=self.worker_id)
         self.service = Service(
             self.journal,
             self.blobs,
             self.durable,
-            worker_id=self.worker_id,
+            heart=self.heart,
             upkeep=Upkeep(
                 images_days=settings.retention.images_days,
                 results_days=settings.retention.results_days,
                 checkpoint_s=settings.audit.checkpoint_minutes * 60,
                 max_attempts=reader.max_attempts,
+                quiet_s=settings.completion.quiet_s,
+                longest_wait_s=delivery.longest_wait_s,
             ),
             checkpoint=self.checkpoint,
             prioritised=self.steps.prioritised,
@@ -142,12 +151,20 @@ class Installation:
         self.dicom: DicomServer | None = None
 
     def start(self) -> None:
-        """Load engines, open the queues, then the doors."""
+        """Load engines, open the queues, then the doors.
+
+        Raises
+        ------
+        SettingsError
+            ``worker_id_taken``, and what the doors raise.
+        """
+        self.heart.claim()
         for reader in self.readers:
             try:
                 reader.start()
             except ReaderCrashed:  # images are taken all the same; each study tries again
                 event(log, "reader_not_started", level=logging.ERROR)
+        self.heart.confirm()
         with self.journal.entry() as entry:
             entry.audit("start", version=radiolucent.__version__, worker=self.worker_id)
         self.service.start()
@@ -193,7 +210,7 @@ class Installation:
             return Levels(
                 studies=work.counts(connection),
                 deliveries=outbox.counts(connection),
-                oldest_waiting_s=0.0 if oldest is None else max(0.0, clock().timestamp() - oldest),
+                oldest_waiting_s=0.0 if oldest is None else max(0.0, self.journal.clock().timestamp() - oldest),
                 disk_free_bytes=self.blobs.free_bytes(),
                 associations=0 if self.dicom is None else self.dicom.associations,
                 reader_crashes=sum(reader.crashes for reader in self.readers),
