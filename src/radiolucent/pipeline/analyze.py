@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -69,7 +70,7 @@ class Analyzer:
         out = open_folder(options.out)
         series, frames = SeriesBook(self._registry.specs), FrameBook()
         with (
-            RunIndex(out) as index,
+            RunIndex(out) if options.with_pages else nullcontext() as index,
             tempfile.TemporaryDirectory(prefix="radiolucent-") as scratch,
             ThreadPoolExecutor(READERS, "read") as readers,
             ThreadPoolExecutor(1, "finish") as writers,
@@ -84,7 +85,8 @@ class Analyzer:
                 if isinstance(done, Finished):
                     series.add(done.result)
                     frames.add(done)
-                    index.add(done)
+                    if index is not None:
+                        index.add(done)
                 outcome = _outcome(done)
                 summary.add(outcome)
                 yield outcome

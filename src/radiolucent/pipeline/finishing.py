@@ -199,7 +199,8 @@ def _fill(
     overlays = _overlays(page, options)
     watch.lap("draw")
     evidence_paths = {f.key: write_evidence(scratch, f.key, f.explanation.map) for f in page.explained if f.explanation}
-    overlay_paths = {key: write_picture(scratch, f"overlay/{key}.png", o.pixels) for key, o in overlays.items()}
+    shown = overlays if options.with_pages else {}
+    overlay_paths = {key: write_picture(scratch, f"overlay/{key}.png", o.pixels) for key, o in shown.items()}
     watch.lap("write_maps")
     regions = () if page.spec is None or page.spec.anatomy is None else page.spec.anatomy.regions
     anatomy = None if page.anatomy is None else write_anatomy(scratch, page.anatomy)
@@ -214,7 +215,8 @@ def _fill(
         anatomy=None if anatomy is None else (anatomy, regions),
     )
     write_text(scratch, "result.json", dumps(document))
-    write_text(scratch, "report.html", _html(page, options))
+    if options.with_pages:
+        write_text(scratch, "report.html", _html(page, options))
     return document
 
 

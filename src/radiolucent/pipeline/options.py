@@ -23,6 +23,8 @@ class Options:
         ``refuse`` images outside the engine's population, or read and ``flag`` them.
     age_years, sex
         Used where the image says nothing (pictures) or says otherwise: what is given here wins.
+    with_pages
+        Write what a person opens from the folder: overlay pictures, ``report.html``, ``index.html``.
     issue
         How often results of the study were taken back before; each issue has UIDs of its own.
     """
@@ -30,6 +32,7 @@ class Options:
     out: Path
     engine: str | None = None
     with_dicom: bool = True
+    with_pages: bool = True
     maps: Literal["positive", "all", "none"] = "positive"
     guards: Literal["refuse", "flag"] = "refuse"
     age_years: float | None = None

@@ -25,10 +25,13 @@ class Reader:
     ----------
     memory_bytes
         Address space of the process; beyond it an allocation fails there, not here.
+    yields
+        Whether it leaves the processor to others that want it, so that urgent work is not held up by routine work.
     """
 
-    def __init__(self, engines: tuple[Path, ...], *, timeout_s: float, memory_bytes: int) -> None:
+    def __init__(self, engines: tuple[Path, ...], *, timeout_s: float, memory_bytes: int, yields: bool = False) -> None:
         self._engines, self._timeout_s, self._memory = engines, timeout_s, memory_bytes
+        self._yields = yields
         self._lock = threading.Lock()
         self._process: multiprocessing.process.BaseProcess | None = None
         self._line: Connection | None = None
@@ -92,7 +95,10 @@ class Reader:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
-            target=serve, args=(theirs, self._engines, self._memory), name="radiolucent-reader", daemon=True
+            target=serve,
+            args=(theirs, self._engines, self._memory, self._yields),
+            name="radiolucent-reader",
+            daemon=True,
         )
         process.start()
         theirs.close()

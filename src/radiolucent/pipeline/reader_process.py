@@ -19,12 +19,16 @@ from radiolucent.pipeline.analyze import Analyzer
 from radiolucent.pipeline.options import Options, Summary
 from radiolucent.pipeline.read_job import ReadDone, ReadJob
 
+NICENESS = 10
 
-def serve(line: Connection, engines: tuple[Path, ...], memory_bytes: int) -> None:
+
+def serve(line: Connection, engines: tuple[Path, ...], memory_bytes: int, yields: bool) -> None:
     """Answer jobs until the line is closed. Signals are the parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="watch", daemon=True).start()
+    if yields:
+        os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     analyzer, broken = _load(engines)
     with suppress(EOFError, OSError):  # nobody is there any more
@@ -56,7 +60,7 @@ def _load(engines: tuple[Path, ...]) -> tuple[Analyzer | None, RadiolucentError 
 def _read(analyzer: Analyzer, job: ReadJob) -> ReadDone:
     started = perf_counter()
     summary = Summary()
-    options = Options(out=job.out, engine=job.engine, guards=job.guards, issue=job.issue)
+    options = Options(out=job.out, engine=job.engine, guards=job.guards, with_pages=False, issue=job.issue)
     try:
         for _ in analyzer.run(job.paths, options, summary):
             pass

@@ -49,6 +49,7 @@ class Service:
         durable: Durable,
         *,
         heart: Heart,
+        alarm: threading.Event,
         upkeep: Upkeep,
         checkpoint: Callable[[], None],
         prioritised: Callable[[Connection, Sequence[Job]], list[Job]],
@@ -58,7 +59,7 @@ class Service:
         self._upkeep, self._checkpoint = upkeep, checkpoint
         self._prioritised, self._monotonic = prioritised, monotonic
         self._asked: dict[str, float] = {}
-        self._wake, self._ending = threading.Event(), threading.Event()
+        self._wake, self._ending = alarm, threading.Event()
         self._thread = threading.Thread(target=self._run, name="service", daemon=True)
         self._last: dict[str, float] = {}
         self._started = monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -61,7 +61,9 @@ class Steps:
         urgent: Reader | None,
         guards: Literal["refuse", "flag"],
         implementation_class_uid: str,
+        on_recorded: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_recorded = on_recorded
         self._journal, self._blobs, self._meters, self._faults = journal, blobs, meters, faults
         self._rules, self._guards, self._implementation = rules, guards, implementation_class_uid
         self._idle: queue.Queue[Reader] = queue.Queue()
@@ -170,6 +172,7 @@ class Steps:
                 self._audit(entry, report, study)
             self._faults.at("recording")
         self._faults.at("recorded")
+        self._on_recorded()
         self._meters.step("record", perf_counter() - started)
         return kept
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -75,10 +76,16 @@ class Installation:
         self.meters = Meters()
         reader = settings.reader
         made = [
-            Reader(reader.engines, timeout_s=reader.timeout_s, memory_bytes=reader.memory_mb * MEGABYTE)
-            for _ in range((reader.processes + reader.urgent_process) if reader.enabled else 0)
+            Reader(
+                reader.engines,
+                timeout_s=reader.timeout_s,
+                memory_bytes=reader.memory_mb * MEGABYTE,
+                yields=reader.urgent_process and number < reader.processes,
+            )
+            for number in range((reader.processes + reader.urgent_process) if reader.enabled else 0)
         ]
         self.readers = tuple(made)
+        alarm = threading.Event()
         self.steps = Steps(
             self.journal,
             self.blobs,
@@ -89,6 +96,7 @@ class Installation:
             urgent=made[-1] if reader.enabled and reader.urgent_process else None,
             guards=reader.guards,
             implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+            on_recorded=alarm.set,
         )
         delivery = settings.delivery
         self.dispatch = Dispatch(
@@ -126,6 +134,7 @@ class Installation:
             self.blobs,
             self.durable,
             heart=self.heart,
+            alarm=alarm,
             upkeep=Upkeep(
                 images_days=settings.retention.images_days,
                 results_days=settings.retention.results_days,
