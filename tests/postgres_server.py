@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 
 DEBIAN = Path("/usr/lib/postgresql")
@@ -63,6 +64,20 @@ class Server:
             self._process.send_signal(3)  # SIGQUIT: immediate shutdown
             self._process.wait(30)
             self._process = None
+
+    @contextmanager
+    def asleep(self) -> Iterator[None]:
+        """It takes connections and says nothing."""
+        assert self._process is not None
+        found = psutil.Process(self._process.pid)
+        every = [found, *found.children(recursive=True)]
+        try:
+            for process in every:
+                process.suspend()
+            yield
+        finally:
+            for process in every:
+                process.resume()
 
     def new_database(self) -> str:
         """SQLAlchemy address of an empty database."""

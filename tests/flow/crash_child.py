@@ -37,7 +37,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
     with Running(settings, faults=faults) as running:
         assert running.installation.dicom is not None
-        sys.stdout.write(f"{running.installation.dicom.port}\n")
+        hl7 = 0 if running.hl7 is None else running.hl7.port
+        sys.stdout.write(f"{running.installation.dicom.port} {hl7}\n")
         sys.stdout.flush()
         ending.wait()
 

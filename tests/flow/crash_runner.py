@@ -130,13 +130,14 @@ class Child:
             env={**os.environ, "PYTHONPATH": path},
             text=True,
         )
-        self._modality = modality
+        self._modality, self.hl7 = modality, 0
         self._thread = threading.Thread(target=self._listen)
         self._thread.start()
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
-        self._modality.port = int(self.process.stdout.readline() or 0)
+        told = self.process.stdout.readline().split() or ["0", "0"]
+        self._modality.port, self.hl7 = int(told[0]), int(told[1])
 
     def wait(self, seconds: float) -> bool:
         """Whether it died within this time."""

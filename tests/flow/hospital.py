@@ -110,14 +110,19 @@ def send(
 
 @dataclass
 class Pacs:
-    """A storage SCP that keeps every content it was ever sent. ``statuses`` are answered in turn, then success."""
+    """A storage SCP that keeps every content it was ever sent, after ``delay_s``.
+
+    ``statuses`` are answered in turn, then success.
+    """
 
     contents: dict[str, set[str]] = field(default_factory=dict)
     received: list[tuple[str, str, Dataset]] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
+    delay_s: float = 0.0
     port: int = 0
 
     def store(self, event: evt.Event) -> int:
+        time.sleep(self.delay_s)
         status = self.statuses.pop(0) if self.statuses else 0
         if status:
             return status
@@ -152,17 +157,17 @@ def pacs(into: Pacs | None = None, *, port: int = 0) -> Iterator[Pacs]:
 
 @dataclass
 class Listener:
-    """Takes messages, keeps them by control id, answers AA (or what ``answers`` says, in turn)."""
+    """Takes messages and keeps them, answers AA (or what ``answers`` says, in turn)."""
 
     messages: list[bytes] = field(default_factory=list)
+    refused: list[bytes] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     port: int = 0
 
     def take(self, payload: bytes) -> bytes:
         control = payload.split(b"\r", 1)[0].split(b"|")[9]
         code = self.answers.pop(0) if self.answers else "AA"
-        if code == "AA":
-            self.messages.append(payload)
+        (self.messages if code == "AA" else self.refused).append(payload)
         head = b"MSH|^~\\&|EHR|HOSPITAL|RADIOLUCENT|RADIOLOGY|20250301||ACK^R01^ACK|1|P|2.5.1\rMSA|"
         return head + code.encode() + b"|" + control + b"\r"
 

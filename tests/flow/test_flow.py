@@ -170,6 +170,27 @@ def test_results_follow_the_surviving_patient(tmp_path: Path) -> None:
         assert len(here.audited("patient_merge")) == 1
 
 
+def test_a_merge_after_the_images_came_reaches_what_waits(tmp_path: Path) -> None:
+    with hospital.listener() as ehr, site(tmp_path, **sent_to(to_ehr(ehr))) as here:
+        ehr.answers = ["AE"] * 1000
+        film = hospital.film(PatientID="4712", IssuerOfPatientID="HOSPITAL")
+        hospital.send(here.port, [film])
+        eventually(lambda: len(ehr.refused) >= 1)
+        assert hospital.tell(here.hl7, hl7_cases.a40()) == "AA"
+        ehr.answers = []
+        eventually(here.done)
+        (message,) = ehr.of("ACC1")
+        assert message["PID"][0][3].startswith("4711")
+        before = hospital.segments(ehr.refused[0])
+        assert before["PID"][0][3].startswith("4712")
+        assert before["MSH"][0][9] != message["MSH"][0][9], "another content, another message"
+        assert len(here.audited("patient_merge")) == 1
+        late = hospital.film(study=film.StudyInstanceUID, PatientID="4712", IssuerOfPatientID="HOSPITAL")
+        hospital.send(here.port, [late])
+        eventually(lambda: here.only()["revision"] == 2 and here.done())
+        assert ehr.of("ACC1")[-1]["PID"][0][3].startswith("4711"), "and what comes later"
+
+
 def test_a_late_image_opens_a_study_again(tmp_path: Path) -> None:
     with (
         hospital.pacs() as pacs,
@@ -261,6 +282,24 @@ def test_a_pacs_that_was_away_gets_everything_and_holds_nobody_up(tmp_path: Path
         with hospital.pacs(pacs, port=port):
             eventually(here.done)
         assert pacs.of(film.StudyInstanceUID) == {o.instance.sop_instance_uid for o in here.report().objects}
+
+
+def test_a_slow_pacs_is_given_up_asked_again_and_holds_nobody_up(tmp_path: Path) -> None:
+    with hospital.pacs() as pacs, hospital.pacs() as other:
+        slow = to_pacs(pacs, timeout_s=0.5)
+        rows = sent_to(slow, {**to_pacs(other), "name": "other"})
+        with site(tmp_path, **rows) as here:
+            pacs.delay_s = 2.0
+            film = hospital.film()
+            hospital.send(here.port, [film])
+            eventually(lambda: here.deliveries().get("other/result/1") == "sent")
+            eventually(lambda: here.audited("send") and here.deliveries()["pacs/result/1"] == "waiting")
+            eventually(lambda: {e.details.get("state") for e in here.audited("send")} >= {"waiting", "sent"})
+            pacs.delay_s = 0.0
+            eventually(here.done)
+            assert here.deliveries() == {"other/result/1": "sent", "pacs/result/1": "sent"}
+            assert pacs.of(film.StudyInstanceUID) == other.of(film.StudyInstanceUID)
+            assert {len(contents) for contents in pacs.contents.values()} == {1}, "what came twice was the same"
 
 
 def test_a_pacs_that_says_no_is_not_asked_again_until_an_operator_says_so(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -150,3 +151,23 @@ def test_a_database_that_is_away_for_a_while_loses_nothing(server: postgres_serv
         assert len(ehr.by_control()) == 2
         assert here.running.installation.journal.log.verify().verified
     gc.collect()
+
+
+def test_a_database_that_falls_asleep_answers_nobody_until_it_wakes(
+    server: postgres_server.Server, tmp_path: Path
+) -> None:
+    url = server.new_database()
+    with hospital.pacs() as pacs, site(tmp_path, database_url=url, **sent_to(to_pacs(pacs))) as here:
+        film = hospital.film()
+        answers: dict[str, int | None] = {}
+        sending = threading.Thread(target=lambda: answers.update(hospital.send(here.port, [film])))
+        with server.asleep():
+            sending.start()
+            sending.join(5.0)
+            assert answers == {}, "nothing is said before it is kept"
+        sending.join()
+        assert answers == {str(film.SOPInstanceUID): 0}
+        eventually(here.done, within_s=120)
+        assert len(here.studies()) == 1
+        assert {len(contents) for contents in pacs.contents.values()} == {1}
+        assert here.running.installation.journal.log.verify().verified

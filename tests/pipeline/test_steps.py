@@ -9,7 +9,7 @@ import pytest
 import store_cases as cases
 from installation_cases import House
 
-from radiolucent.errors import InvariantBroken
+from radiolucent.errors import InvariantBroken, PeerUnavailable
 from radiolucent.pipeline.faults import Faults
 from radiolucent.pipeline.meters import Meters
 from radiolucent.pipeline.read_job import ReadDone, ReadJob
@@ -211,6 +211,15 @@ def test_a_reader_is_free_again_whatever_became_of_its_job(house: House) -> None
     for _ in range(3):
         assert made.read(job, None)[0] == "crashed"
     assert len(reader.asked) == 3
+
+
+def test_a_full_disk_is_no_outcome_but_tried_again(house: House) -> None:
+    full = ReadDone(processed=0, refused=0, milliseconds=0.0, code="disk_full", text="No room.")
+    job = ready(house)
+    with pytest.raises(PeerUnavailable) as raised:
+        steps(house, Desk(full)).read(job, None)
+    assert raised.value.code == "storage_full"
+    assert list((house.root / "results").rglob("*")) in ([], [house.root / "results" / job.study_key])
 
 
 def test_engines_that_cannot_run_make_a_report_that_says_so(house: House) -> None:

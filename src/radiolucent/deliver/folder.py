@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -22,18 +23,41 @@ def safe_name(text: str) -> str:
     return name or "image"
 
 
+@contextmanager
+def needing_room() -> Iterator[None]:
+    """Tell a full disk from any other failure to write.
+
+    Raises
+    ------
+    SettingsError
+        ``disk_full``.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise SettingsError(
+            "disk_full",
+            found="an output folder that takes no more",
+            expected="room for the results",
+            action="Free some room and run again; images already written are whole.",
+        ) from error
+
+
 def open_folder(path: Path) -> Path:
     """Make the output folder.
 
     Raises
     ------
     SettingsError
-        ``output_folder`` when it cannot be made or written.
+        ``output_folder`` when it cannot be made or written, ``disk_full``.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
+        with needing_room():
+            path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path):
+                pass
     except OSError as error:
         raise SettingsError(
             "output_folder",

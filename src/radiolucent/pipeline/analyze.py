@@ -16,7 +16,7 @@ from time import perf_counter
 import numpy as np
 
 import radiolucent
-from radiolucent.deliver.folder import open_folder, write_bytes
+from radiolucent.deliver.folder import needing_room, open_folder, write_bytes
 from radiolucent.engines.registry import Registry
 from radiolucent.errors import EngineError, InputRefused, RadiolucentError, SettingsError
 from radiolucent.infer.run import run as infer
@@ -70,6 +70,7 @@ class Analyzer:
         out = open_folder(options.out)
         series, frames = SeriesBook(self._registry.specs), FrameBook()
         with (
+            needing_room(),
             RunIndex(out) if options.with_pages else nullcontext() as index,
             tempfile.TemporaryDirectory(prefix="radiolucent-") as scratch,
             ThreadPoolExecutor(READERS, "read") as readers,

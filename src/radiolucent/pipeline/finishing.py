@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from radiolucent.deliver.folder import whole_folder
+from radiolucent.deliver.folder import needing_room, whole_folder
 from radiolucent.deliver.image_folder import write_anatomy, write_dicom, write_evidence, write_picture, write_text
-from radiolucent.errors import SettingsError
 from radiolucent.explain.anatomy import crop_to_source, measure
 from radiolucent.explain.explain import explain
 from radiolucent.judge.guards import content_guards
@@ -178,19 +176,10 @@ def _write(
     page: _Page, folder: str, *, options: Options, now: datetime, software: str, watch: Stopwatch
 ) -> dict[str, Json]:
     parent, name = (options.out / folder).parent, Path(folder).name
-    parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with needing_room():
+        parent.mkdir(parents=True, exist_ok=True)
         with whole_folder(parent, name) as scratch:
             return _fill(page, scratch, options=options, now=now, software=software, watch=watch)
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise SettingsError(
-                "disk_full",
-                found="an output folder that takes no more",
-                expected="room for the results",
-                action="Free some room and run again; images already written are whole.",
-            ) from error
-        raise
 
 
 def _fill(

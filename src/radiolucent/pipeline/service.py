@@ -90,11 +90,13 @@ class Service:
         """
         now, passed = self._now(), self._monotonic()
         for job in self._due(now):
-            if self._is_new(f"{job.study_key}-{job.revision}-{job.priority}", passed):
+            if self._is_new(what := identity_of(job), passed):
                 self._durable.enqueue(job)
+                self._asked[what] = passed
         for delivery in self._deliveries(now):
-            if self._is_new(attempt_of(delivery), passed):
+            if self._is_new(what := attempt_of(delivery), passed):
                 self._durable.enqueue_delivery(delivery)
+                self._asked[what] = passed
         for name, every_s, do in (
             ("stuck", STUCK_S, self._free_stuck),
             ("checkpoint", self._upkeep.checkpoint_s, self._anchor),
@@ -139,7 +141,6 @@ class Service:
             return False
         if len(self._asked) > 10_000:
             self._asked = {name: at for name, at in self._asked.items() if passed - at < ASKED_S}
-        self._asked[what] = passed
         return True
 
     def _free_stuck(self, now: float) -> None:

@@ -26,7 +26,7 @@ from radiolucent.records.result import Reason
 from radiolucent.records.study import StudyReport
 from radiolucent.settings import Rule
 from radiolucent.store import hospital, outbox, upkeep, work
-from radiolucent.store.blobs import Blobs
+from radiolucent.store.blobs import Blobs, disk_full
 from radiolucent.store.work import Job, ObjectRow, StudyRow
 
 Outcome = Literal["read", "not_processed", "crashed", "stale"]
@@ -105,7 +105,13 @@ class Steps:
         return Routed(rule=rule.name, engine=rule.engine, destinations=rule.destinations)
 
     def read(self, job: Job, engine: str | None) -> tuple[Outcome, str, str]:
-        """Read a study's images into its folder: the outcome, and code and text where no engine could run."""
+        """Read a study's images into its folder: the outcome, and code and text where no engine could run.
+
+        Raises
+        ------
+        PeerUnavailable
+            ``storage_full``: there is no room for the result, and it is tried again.
+        """
         started = perf_counter()
         with self._journal.reading() as connection:
             study = work.study(connection, job.study_key)
@@ -125,6 +131,8 @@ class Steps:
                 done = self._with_reader(job, asked)
             except ReaderCrashed:
                 return "crashed", "reader_crashed", ""
+            if done.code == "disk_full":
+                raise disk_full("a data disk that takes no more")
             if done.code is None:
                 settle(scratch, folder)
         self._meters.step("read", perf_counter() - started)
