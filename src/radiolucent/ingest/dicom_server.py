@@ -20,6 +20,7 @@ from pynetdicom.transport import AssociationServer
 from radiolucent import logs
 from radiolucent.errors import InputRefused, PeerUnavailable, RadiolucentError, SettingsError
 from radiolucent.ingest.callers import Callers
+from radiolucent.ingest.dicom_transport import Handler
 from radiolucent.records.door import Offered
 from radiolucent.settings import Dicom
 
@@ -118,6 +119,7 @@ class DicomServer:
                 ],
                 ssl_context=tls,
                 server_class=_Server,
+                request_handler=Handler,
             )
         except OSError as error:
             raise SettingsError(

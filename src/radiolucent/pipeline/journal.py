@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -13,6 +14,7 @@ from radiolucent.records.audit import AuditAction, AuditEvent, AuditOutcome
 from radiolucent.store.audit_rows import AuditRows, StoredAudit
 from radiolucent.store.database import Database
 
+T = TypeVar("T")
 OURSELVES = "radiolucent"
 
 
@@ -69,6 +71,18 @@ class Journal:
         """
         with self.database.transaction() as connection:
             yield Entry(AuditRows(self.database, connection), self.log, connection, self.clock())
+
+    def gathered(self, work: Callable[[Entry], T]) -> T:
+        """As `entry`, with what is done in it as a function; see `Database.gathered`: it may be committed with others'.
+
+        Raises
+        ------
+        PeerUnavailable
+            ``database_unavailable``; nothing of it was kept.
+        """
+        return self.database.gathered(
+            lambda connection: work(Entry(AuditRows(self.database, connection), self.log, connection, self.clock()))
+        )
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -7,10 +7,10 @@ from typing import Protocol
 
 from radiolucent.errors import InputRefused
 from radiolucent.pipeline.faults import Faults
-from radiolucent.pipeline.journal import Journal
+from radiolucent.pipeline.journal import Entry, Journal
 from radiolucent.prepare.identity import Identified, identify
 from radiolucent.records.door import Offered
-from radiolucent.records.received import Kept
+from radiolucent.records.received import Kept, Received
 from radiolucent.store import intake
 from radiolucent.store.blobs import Blobs
 
@@ -108,21 +108,23 @@ class Intake:
             self._blobs.check_space(received.size_bytes)
             path = self._blobs.put(received.sha256, (found.head, offered.dataset))
             self._faults.at("stored")
-        with self._journal.entry() as entry:
-            kept = known or intake.keep(entry.connection, received, path=path, now=entry.at, quiet_s=self._quiet_s)
-            if kept.outcome != "conflict":
-                entry.audit(
-                    "receive",
-                    actor=offered.sender or "unknown",
-                    peer=offered.peer,
-                    study_instance_uid=received.study_instance_uid,
-                    patient_id=received.patient.patient_id,
-                    sop_instance_uid=received.sop_instance_uid,
-                    sha256=received.sha256,
-                    outcome_of=kept.outcome,
-                    reopened="yes" if kept.reopened else None,
-                )
-            self._faults.at("keeping")
+        return self._journal.gathered(lambda entry: self._note(entry, offered, received, known=known, path=path))
+
+    def _note(self, entry: Entry, offered: Offered, received: Received, *, known: Kept | None, path: str) -> Kept:
+        kept = known or intake.keep(entry.connection, received, path=path, now=entry.at, quiet_s=self._quiet_s)
+        if kept.outcome != "conflict":
+            entry.audit(
+                "receive",
+                actor=offered.sender or "unknown",
+                peer=offered.peer,
+                study_instance_uid=received.study_instance_uid,
+                patient_id=received.patient.patient_id,
+                sop_instance_uid=received.sop_instance_uid,
+                sha256=received.sha256,
+                outcome_of=kept.outcome,
+                reopened="yes" if kept.reopened else None,
+            )
+        self._faults.at("keeping")
         return kept
 
 

@@ -22,6 +22,8 @@ from radiolucent.store.work import Job
 
 log = logging.getLogger(__name__)
 TICK_S, STUCK_S, CLEAN_S = 0.1, 5.0, 3600.0
+REST_S = 0.02
+"""Between two looks, however often somebody wakes us: while images come in, every one does."""
 ASKED_S = 30.0
 DAY_S = 86_400.0
 MESSAGES_DAYS, WORKFLOWS_DAYS = 30, 2
@@ -116,6 +118,7 @@ class Service:
             except Exception:  # noqa: BLE001  whatever one look found, the next is made
                 event(log, "service_failed", level=logging.ERROR, error=True)
                 self._ending.wait(1.0)
+            self._ending.wait(REST_S)
             self._wake.wait(TICK_S)
             self._wake.clear()
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from radiolucent.records.audit import AuditEntry
 from radiolucent.store.database import Database
 from radiolucent.store.schema import audit
 
 PAGE = 1000
+LAST = select(audit).order_by(audit.c.sequence.desc()).limit(1)
+ADD = insert(audit)
+AFTER = select(audit).where(audit.c.sequence > bindparam("after")).order_by(audit.c.sequence).limit(PAGE)
 
 
 class AuditRows:
@@ -24,15 +27,19 @@ class AuditRows:
         if not self._is_locked:
             self._database.lock_audit(self._connection)
             self._is_locked = True
-        row = self._connection.execute(select(audit).order_by(audit.c.sequence.desc()).limit(1)).first()
+        row = self._connection.execute(LAST).first()
         return None if row is None else AuditEntry(**row._mapping)
 
     def add_audit_entry(self, entry: AuditEntry) -> None:
         """Add an entry at the end."""
         self._connection.execute(
-            insert(audit).values(
-                sequence=entry.sequence, text=entry.text, previous_sha256=entry.previous_sha256, sha256=entry.sha256
-            )
+            ADD,
+            {
+                "sequence": entry.sequence,
+                "text": entry.text,
+                "previous_sha256": entry.previous_sha256,
+                "sha256": entry.sha256,
+            },
         )
 
 
@@ -46,9 +53,7 @@ class StoredAudit:
         """All entries with a sequence above ``after``, in order, page by page."""
         while True:
             with self._database.reading() as connection:
-                rows = connection.execute(
-                    select(audit).where(audit.c.sequence > after).order_by(audit.c.sequence).limit(PAGE)
-                ).all()
+                rows = connection.execute(AFTER, {"after": after}).all()
             for row in rows:
                 yield AuditEntry(**row._mapping)
             if len(rows) < PAGE:

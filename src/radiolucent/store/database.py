@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, insert, make_url, select, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,7 +16,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from radiolucent.errors import PeerUnavailable, SettingsError
 from radiolucent.store import schema
+from radiolucent.store.gathered import Gathered
 
+T = TypeVar("T")
 AUDIT_LOCK = 0x7261_6469
 """Key of the advisory lock under which the audit chain grows (PostgreSQL)."""
 
@@ -39,6 +42,7 @@ class Database:
         self.url = url
         self.engine = _engine(url, is_sqlite=self.is_sqlite)
         self._writing = threading.RLock()
+        self._gathered = Gathered(self.transaction)
         try:
             self._prepare()
         except BaseException:
@@ -79,6 +83,24 @@ class Database:
                     yield connection
             except SQLAlchemyError as error:
                 raise _unavailable() from error
+
+    def gathered(self, work: Callable[[Connection], T]) -> T:
+        """Do work that may write, and give back what it does once that is committed, as in `transaction`.
+
+        Work that several threads bring at the same time is committed together: one flush of the disk for all of them.
+        Each is done as if it were alone, in the order in which it came; it may be done again, so it must do nothing
+        but read and write this database. On PostgreSQL each has its own transaction, because one that holds the locks
+        of several would wait for other processes that wait for it.
+
+        Raises
+        ------
+        PeerUnavailable
+            ``database_unavailable``; nothing of it was kept.
+        """
+        if self.is_sqlite:
+            return self._gathered.do(work)
+        with self.transaction() as connection:
+            return work(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -5,11 +5,24 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from radiolucent.records.received import Kept, Received
 from radiolucent.store.schema import instances, orders, studies
+
+# Statements are built once: building one takes longer than running it, and these run for every image.
+KNOWN = select(instances.c.sha256, instances.c.study_key).where(
+    instances.c.sop_instance_uid == bindparam("sop_instance_uid")
+)
+STUDY = (
+    select(studies.c.study_key, studies.c.state, studies.c.revision, studies.c.expected_count)
+    .where(studies.c.study_instance_uid == bindparam("study_instance_uid"))
+    .with_for_update()
+)
+ADD_INSTANCE = insert(instances)
+CHANGE_STUDY = update(studies).where(studies.c.study_key == bindparam("of_study"))
+COUNT = select(func.count()).where(instances.c.study_key == bindparam("study_key"), instances.c.role == "source")
 
 
 def keep(connection: Connection, received: Received, *, path: str, now: float, quiet_s: float) -> Kept:
@@ -18,37 +31,40 @@ def keep(connection: Connection, received: Received, *, path: str, now: float, q
     if known is not None:
         return known
     study = _study(connection, received, now=now)
-    known = _known(connection, received)  # again, with the study locked: another sender may have been at the same
-    if known is not None:
-        return known
-    key = study["study_key"]
-    connection.execute(
-        insert(instances).values(
-            sop_instance_uid=received.sop_instance_uid,
-            study_key=key,
-            series_instance_uid=received.series_instance_uid,
-            sop_class_uid=received.sop_class_uid,
-            transfer_syntax_uid=received.transfer_syntax_uid,
-            role="source",
-            revision=0,
-            sha256=received.sha256,
-            bytes=received.size_bytes,
-            path=path,
-            received_at=now,
-            calling_ae=received.calling_ae,
-            header=received.instance_header,
-        )
-    )
-    reopened = study["state"] != "receiving"
-    expected = received.expected_count or study["expected_count"]
+    if connection.dialect.name != "sqlite":  # where nobody else can have written since the first look
+        known = _known(connection, received)  # again, with the study locked: another sender may have been at the same
+        if known is not None:
+            return known
+    key = study.study_key
+    connection.execute(ADD_INSTANCE, _instance(received, key, path=path, now=now))
+    reopened = study.state != "receiving"
+    expected = received.expected_count or study.expected_count
     due = now if expected and _count(connection, key) >= expected else now + quiet_s
     changes: dict[str, Any] = {"last_received_at": now, "due_at": due, "expected_count": expected}
     if reopened:
-        changes |= {"state": "receiving", "revision": study["revision"] + 1, "attempts": 0, "code": None}
+        changes |= {"state": "receiving", "revision": study.revision + 1, "attempts": 0, "code": None}
     if received.is_stat:
         changes["priority"] = "stat"
-    connection.execute(update(studies).where(studies.c.study_key == key).values(changes))
+    connection.execute(CHANGE_STUDY, {"of_study": key, **changes})
     return Kept(outcome="new", study_key=key, reopened=reopened)
+
+
+def _instance(received: Received, key: str, *, path: str, now: float) -> dict[str, object]:
+    return {
+        "sop_instance_uid": received.sop_instance_uid,
+        "study_key": key,
+        "series_instance_uid": received.series_instance_uid,
+        "sop_class_uid": received.sop_class_uid,
+        "transfer_syntax_uid": received.transfer_syntax_uid,
+        "role": "source",
+        "revision": 0,
+        "sha256": received.sha256,
+        "bytes": received.size_bytes,
+        "path": path,
+        "received_at": now,
+        "calling_ae": received.calling_ae,
+        "header": received.instance_header,
+    }
 
 
 def find_known(connection: Connection, received: Received) -> Kept | None:
@@ -65,19 +81,15 @@ def force_complete(connection: Connection, study_key: str, *, now: float) -> boo
 
 
 def _known(connection: Connection, received: Received) -> Kept | None:
-    row = connection.execute(
-        select(instances.c.sha256, instances.c.study_key).where(
-            instances.c.sop_instance_uid == received.sop_instance_uid
-        )
-    ).first()
+    row = connection.execute(KNOWN, {"sop_instance_uid": received.sop_instance_uid}).first()
     if row is None:
         return None
     return Kept(outcome="same" if row.sha256 == received.sha256 else "conflict", study_key=row.study_key)
 
 
-def _study(connection: Connection, received: Received, *, now: float) -> RowMapping:
-    wanted = select(studies).where(studies.c.study_instance_uid == received.study_instance_uid).with_for_update()
-    found = connection.execute(wanted).mappings().first()
+def _study(connection: Connection, received: Received, *, now: float) -> Row[Any, Any, Any, Any]:
+    wanted = {"study_instance_uid": received.study_instance_uid}
+    found = connection.execute(STUDY, wanted).first()
     if found is not None:
         return found
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
@@ -109,9 +121,8 @@ def _study(connection: Connection, received: Received, *, now: float) -> RowMapp
         )
         .on_conflict_do_nothing()
     )
-    return connection.execute(wanted).mappings().one()
+    return connection.execute(STUDY, wanted).one()
 
 
 def _count(connection: Connection, key: str) -> int:
-    counted = select(func.count()).where(instances.c.study_key == key, instances.c.role == "source")
-    return int(connection.execute(counted).scalar_one())
+    return int(connection.execute(COUNT, {"study_key": key}).scalar_one())

@@ -7,11 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from radiolucent.store.schema import deliveries, instances
 
 State = Literal["waiting", "sent", "refused", "dead", "superseded"]
+DUE = (
+    select(deliveries)
+    .where(deliveries.c.state == "waiting", deliveries.c.next_at <= bindparam("now"))
+    .order_by(deliveries.c.priority.desc(), deliveries.c.next_at)
+    .limit(bindparam("most"))
+)
+"""Asked many times a second, and so built once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +60,7 @@ def _delivery(row: object) -> Delivery:
 
 def due(connection: Connection, *, now: float, limit: int = 200) -> list[Delivery]:
     """Deliveries whose time has come, urgent ones first."""
-    rows = connection.execute(
-        select(deliveries)
-        .where(deliveries.c.state == "waiting", deliveries.c.next_at <= now)
-        .order_by(deliveries.c.priority.desc(), deliveries.c.next_at)
-        .limit(limit)
-    )
+    rows = connection.execute(DUE, {"now": now, "most": limit})
     return [_delivery(row) for row in rows]
 
 

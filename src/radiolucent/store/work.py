@@ -7,13 +7,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
 
 from radiolucent.records.study import InstanceRef, Priority, StudyReport
 from radiolucent.store.documents import from_text, to_text
 from radiolucent.store.schema import deliveries, instances, results, studies
 
 Purpose = Literal["result", "retract"]
+# Asked many times a second, and so built once.
+ANY_DUE = (
+    select(studies.c.study_key).where(studies.c.state == "receiving", studies.c.due_at <= bindparam("now")).limit(1)
+)
+JOBS = select(studies.c.study_key, studies.c.revision, studies.c.priority)
+READY = JOBS.where(studies.c.state == "ready")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +92,7 @@ class ObjectRow:
 
 def is_any_due(connection: Connection, *, now: float) -> bool:
     """Whether a look with a lock is worth it."""
-    due = select(studies.c.study_key).where(studies.c.state == "receiving", studies.c.due_at <= now).limit(1)
-    return connection.execute(due).first() is not None
+    return connection.execute(ANY_DUE, {"now": now}).first() is not None
 
 
 def claim_due(connection: Connection, *, now: float, limit: int = 100) -> list[Job]:
@@ -103,17 +108,16 @@ def claim_due(connection: Connection, *, now: float, limit: int = 100) -> list[J
     if not keys:
         return []
     connection.execute(update(studies).where(studies.c.study_key.in_(keys)).values(state="ready", due_at=None))
-    return _jobs(connection, studies.c.study_key.in_(keys))
+    return _jobs(connection, JOBS.where(studies.c.study_key.in_(keys)))
 
 
 def ready(connection: Connection) -> list[Job]:
     """Studies that are ready but not begun."""
-    return _jobs(connection, studies.c.state == "ready")
+    return _jobs(connection, READY)
 
 
-def _jobs(connection: Connection, condition: object) -> list[Job]:
-    columns = select(studies.c.study_key, studies.c.revision, studies.c.priority)
-    rows = connection.execute(columns.where(condition))  # type: ignore[arg-type]
+def _jobs(connection: Connection, wanted: Select[str, int, str]) -> list[Job]:
+    rows = connection.execute(wanted)
     return [Job(study_key=r.study_key, revision=r.revision, priority=r.priority) for r in rows]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
@@ -87,4 +88,6 @@ def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     with Running(settings):
+        gc.collect()
+        gc.freeze()  # what start-up made stays: looking through it again and again would hold up every thread
         ending.wait()
