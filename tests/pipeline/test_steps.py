@@ -253,18 +253,21 @@ def test_a_defect_is_no_crash(house: House) -> None:
         steps(house, Desk(defect)).read(ready(house), None)
 
 
-@pytest.mark.parametrize(("asked", "came", "becomes"), [("stat", "routine", "stat"), ("routine", "stat", "routine")])
-def test_a_rule_may_say_the_priority_before_a_study_waits(house: House, asked: str, came: str, becomes: str) -> None:
-    rules = (Rule(name="ct", modality=("CT",)), Rule(name="rest", priority=asked))  # type: ignore[arg-type]
-    job = ready(house, priority=came)
-    with house.journal.entry() as entry:
-        (found,) = steps(house, rules=rules).prioritised(entry.connection, [job])
-    assert found.priority == becomes
-    assert cases.standing(house.database, job.study_key).priority == becomes
+RULES = (Rule(name="ct", modality=("CT",), priority="stat"), Rule(name="rest", priority="routine"))
 
 
-@pytest.mark.parametrize("rules", [(), (Rule(name="all"),), (Rule(name="ct", modality=("CT",), priority="stat"),)])
-def test_a_rule_that_says_no_priority_or_does_not_hold_leaves_it(house: House, rules: tuple[Rule, ...]) -> None:
+@pytest.mark.parametrize(
+    ("rules", "priority"),
+    [
+        (RULES, "routine"),
+        ((Rule(name="cr", modality=("CR",), priority="stat"), *RULES), "stat"),
+        ((), None),
+        ((Rule(name="all"),), None),
+        (RULES[:1], None),
+    ],
+)
+def test_a_rule_may_say_the_priority(house: House, rules: tuple[Rule, ...], priority: str | None) -> None:
     job = ready(house)
-    with house.journal.entry() as entry:
-        assert steps(house, rules=rules).prioritised(entry.connection, [job]) == [job]
+    with house.journal.reading() as connection:
+        found = steps(house, rules=rules).priorities(connection, [job.study_key])
+    assert found == ({} if priority is None else {job.study_key: priority})

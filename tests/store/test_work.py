@@ -134,6 +134,16 @@ def test_the_next_revision_supersedes_what_still_waits(database: Database) -> No
     assert sends == {(1, "pacs"): "sent", (1, "ehr"): "superseded", (2, "pacs"): "waiting", (2, "ehr"): "waiting"}
 
 
+def test_only_what_was_looked_at_is_claimed(database: Database) -> None:
+    one, two = (cases.take(database, cases.received(study=number)).study_key for number in (1, 2))
+    later = cases.NOW + cases.QUIET_S
+    with database.transaction() as connection:
+        assert work.due(connection, now=later - 0.01) == []
+        assert set(work.due(connection, now=later)) == {one, two}
+        assert [job.study_key for job in work.claim_due(connection, now=later, among=[two])] == [two]
+        assert work.due(connection, now=later) == [one]
+
+
 def test_only_a_study_that_rests_is_opened_again(database: Database) -> None:
     job = cases.in_work(database)
     with database.transaction() as connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -15,6 +15,7 @@ from radiolucent.logs import event
 from radiolucent.pipeline.durable import Durable, attempt_of, identity_of
 from radiolucent.pipeline.heart import Heart
 from radiolucent.pipeline.journal import Journal
+from radiolucent.records.study import Priority
 from radiolucent.store import outbox, upkeep, work, workers
 from radiolucent.store.blobs import Blobs
 from radiolucent.store.outbox import Delivery
@@ -54,12 +55,12 @@ class Service:
         alarm: threading.Event,
         upkeep: Upkeep,
         checkpoint: Callable[[], None],
-        prioritised: Callable[[Connection, Sequence[Job]], list[Job]],
+        priorities: Callable[[Connection, Sequence[str]], Mapping[str, Priority]],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._journal, self._blobs, self._durable, self._heart = journal, blobs, durable, heart
         self._upkeep, self._checkpoint = upkeep, checkpoint
-        self._prioritised, self._monotonic = prioritised, monotonic
+        self._priorities, self._monotonic = priorities, monotonic
         self._asked: dict[str, float] = {}
         self._wake, self._ending = alarm, threading.Event()
         self._thread = threading.Thread(target=self._run, name="service", daemon=True)
@@ -131,8 +132,14 @@ class Service:
             ready = work.ready(connection)
         if not waiting:
             return ready
+        with self._journal.reading() as connection:  # the rules look at every image: nobody waits for that
+            due = work.due(connection, now=now)
+            wanted = self._priorities(connection, due)
         with self._journal.entry() as entry:
-            return [*ready, *self._prioritised(entry.connection, work.claim_due(entry.connection, now=now))]
+            for key in due:
+                if key in wanted:
+                    work.set_priority(entry.connection, key, wanted[key])
+            return [*ready, *work.claim_due(entry.connection, now=now, among=due)]
 
     def _deliveries(self, now: float) -> list[Delivery]:
         with self._journal.reading() as connection:

@@ -23,7 +23,7 @@ from radiolucent.pipeline.reading_folder import attempt, is_whole, settle
 from radiolucent.pipeline.study_context import study_context
 from radiolucent.pipeline.study_report import Source, build_report, not_processed, object_rows
 from radiolucent.records.result import Reason
-from radiolucent.records.study import StudyReport
+from radiolucent.records.study import Priority, StudyReport
 from radiolucent.settings import Rule
 from radiolucent.store import hospital, outbox, upkeep, work
 from radiolucent.store.blobs import Blobs, disk_full
@@ -71,18 +71,12 @@ class Steps:
             self._idle.put(reader)
         self._urgent = urgent
 
-    def prioritised(self, connection: Connection, jobs: Sequence[Job]) -> list[Job]:
-        """Studies that are complete, with the priority that their rule gives: before they wait on a queue."""
+    def priorities(self, connection: Connection, study_keys: Sequence[str]) -> dict[str, Priority]:
+        """The priority that its rule gives a study, by key; a study whose rule gives none is left out."""
         if all(rule.priority is None for rule in self._rules):
-            return list(jobs)
-        found = []
-        for job in jobs:
-            rule = self._rule(connection, work.study(connection, job.study_key))
-            if rule is not None and rule.priority is not None and rule.priority != job.priority:
-                work.set_priority(connection, job.study_key, rule.priority)
-                job = replace(job, priority=rule.priority)
-            found.append(job)
-        return found
+            return {}
+        rules = {key: self._rule(connection, work.study(connection, key)) for key in study_keys}
+        return {key: rule.priority for key, rule in rules.items() if rule is not None and rule.priority is not None}
 
     def _rule(self, connection: Connection, study: StudyRow) -> Rule | None:
         images = work.sources(connection, study.study_key)

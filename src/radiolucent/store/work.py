@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, true, update
 
 from radiolucent.records.study import InstanceRef, Priority, StudyReport
 from radiolucent.store.documents import from_text, to_text
@@ -95,11 +95,19 @@ def is_any_due(connection: Connection, *, now: float) -> bool:
     return connection.execute(ANY_DUE, {"now": now}).first() is not None
 
 
-def claim_due(connection: Connection, *, now: float, limit: int = 100) -> list[Job]:
-    """Studies whose quiet time is over, made ready; each is claimed by one process alone."""
+def due(connection: Connection, *, now: float, limit: int = 100) -> list[str]:
+    """Keys of studies whose quiet time is over, urgent ones first."""
+    over = (studies.c.state == "receiving") & (studies.c.due_at <= now)
+    rows = select(studies.c.study_key).where(over).order_by(studies.c.priority.desc(), studies.c.due_at).limit(limit)
+    return [row.study_key for row in connection.execute(rows)]
+
+
+def claim_due(connection: Connection, *, now: float, limit: int = 100, among: Sequence[str] | None = None) -> list[Job]:
+    """Studies whose quiet time is over (of those named), made ready; each is claimed by one process alone."""
+    named = studies.c.study_key.in_(among) if among is not None else true()
     due = (
         select(studies.c.study_key)
-        .where(studies.c.state == "receiving", studies.c.due_at <= now)
+        .where(studies.c.state == "receiving", studies.c.due_at <= now, named)
         .order_by(studies.c.priority.desc(), studies.c.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

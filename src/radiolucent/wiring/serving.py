@@ -144,7 +144,7 @@ class Installation:
                 longest_wait_s=delivery.longest_wait_s,
             ),
             checkpoint=self.checkpoint,
-            prioritised=self.steps.prioritised,
+            priorities=self.steps.priorities,
         )
         self.intake = Intake(
             self.journal,
