@@ -19,7 +19,7 @@ from radiolucent.pipeline.journal import Journal
 from radiolucent.pipeline.receiving import Intake
 from radiolucent.records.audit import AuditEvent
 from radiolucent.records.door import Offered
-from radiolucent.report.dicom.uids import IMPLEMENTATION_CLASS_UID
+from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
 from radiolucent.store.blobs import Blobs
 from radiolucent.store.database import Database
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from radiolucent.errors import SettingsError
+from radiolucent.standards.hl7_text import CHARACTER_SETS, codec_of
 
 AE_TITLE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -31,6 +32,22 @@ def _name(text: str) -> str:
     return text
 
 
+def _read_set(text: str) -> str:
+    if codec_of(text) is None:
+        raise ValueError("a character set of HL7 table 0211 that docs/hl7.md lists")
+    return text
+
+
+def _written_set(text: str) -> str:
+    if text not in CHARACTER_SETS:
+        raise ValueError("one character set of HL7 table 0211 that docs/hl7.md lists")
+    return text
+
+
+T = TypeVar("T")
+# What TOML has no type for is the only thing that is taken for another: text for a path, an array for a tuple.
+File = Annotated[Path, Field(strict=False)]
+Many = Annotated[tuple[T, ...], Field(strict=False)]
 AeTitle = Annotated[str, AfterValidator(_ae_title)]
 Name = Annotated[str, AfterValidator(_name)]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -46,7 +63,7 @@ class _WrongRow(ValueError):
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Tls(_Strict):
@@ -56,10 +73,10 @@ class Tls(_Strict):
     checked against ``ca`` (else the system's), and shown ``certificate`` and ``key`` where there are any.
     """
 
-    certificate: Path | None = None
-    key: Path | None = None
-    ca: Path | None = None
-    client_ca: Path | None = None
+    certificate: File | None = None
+    key: File | None = None
+    ca: File | None = None
+    client_ca: File | None = None
 
 
 class Caller(_Strict):
@@ -77,7 +94,7 @@ class Dicom(_Strict):
     port: Port = 11112
     ae_title: AeTitle = "RADIOLUCENT"
     require_called_ae: bool = True
-    callers: tuple[Caller, ...] = ()
+    callers: Many[Caller] = ()
     max_associations: int = Field(default=50, ge=1, le=1000)
     idle_timeout_s: Seconds = 60.0
     max_instance_mb: int = Field(default=2048, ge=1)
@@ -90,7 +107,7 @@ class Http(_Strict):
     enabled: bool = True
     host: str = "127.0.0.1"
     port: Port = 8080
-    tokens: Path | None = None
+    tokens: File | None = None
     allow_anonymous: bool = False
     tls: Tls | None = None
 
@@ -112,11 +129,11 @@ class Mllp(_Strict):
     enabled: bool = False
     host: str = "127.0.0.1"
     port: Port = 2575
-    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "::1")
+    allowed_hosts: Many[str] = ("127.0.0.1", "::1")
     idle_timeout_s: Seconds = 300.0
     max_connections: int = Field(default=16, ge=1, le=256)
-    character_set: str = "ASCII"
-    processing_ids: tuple[Literal["P", "T", "D"], ...] = ("P",)
+    character_set: Annotated[str, AfterValidator(_read_set)] = "ASCII"
+    processing_ids: Many[Literal["P", "T", "D"]] = ("P",)
     authority: str = ""
     tls: Tls | None = None
 
@@ -124,7 +141,7 @@ class Mllp(_Strict):
 class Watch(_Strict):
     """A folder whose files are taken in. They are removed once kept; refused ones move to ``refused/`` in it."""
 
-    folder: Path | None = None
+    folder: File | None = None
     interval_s: Seconds = 2.0
 
 
@@ -152,7 +169,7 @@ class Reader(_Strict):
     timeout_s: Seconds = 600.0
     memory_mb: int = Field(default=6144, ge=512)
     max_attempts: int = Field(default=3, ge=1, le=20)
-    engines: tuple[Path, ...] = ()
+    engines: Many[File] = ()
     guards: Literal["refuse", "flag"] = "refuse"
 
 
@@ -177,13 +194,13 @@ class Rule(_Strict):
     """
 
     name: Name
-    modality: tuple[str, ...] = ()
-    body_part: tuple[str, ...] = ()
-    calling_ae: tuple[str, ...] = ()
+    modality: Many[str] = ()
+    body_part: Many[str] = ()
+    calling_ae: Many[str] = ()
     description: str | None = None
     engine: str | None = None
     priority: Literal["stat", "routine"] | None = None
-    destinations: tuple[Name, ...] = ()
+    destinations: Many[Name] = ()
 
     @model_validator(mode="after")
     def _compiles(self) -> Rule:
@@ -210,15 +227,15 @@ class Destination(_Strict):
     port: Port | None = None
     ae_title: AeTitle | None = None
     url: str | None = None
-    token: Path | None = None
+    token: File | None = None
     user: str | None = None
-    password: Path | None = None
+    password: File | None = None
     profile: Literal["orthanc", "ohif", "weasis", "old-pacs"] = "orthanc"
     commitment: bool = False
     application: str = ""
     facility: str = ""
     mode: Literal["original", "enhanced"] = "original"
-    character_set: str = "UNICODE UTF-8"
+    character_set: Annotated[str, AfterValidator(_written_set)] = "UNICODE UTF-8"
     patient_system: str | None = None
     accession_system: str | None = None
     timeout_s: Seconds = 30.0
@@ -236,7 +253,7 @@ class Destination(_Strict):
 class Audit(_Strict):
     """``checkpoints``: a signed file, best on a disk that this machine cannot rewrite; default: in the data folder."""
 
-    checkpoints: Path | None = None
+    checkpoints: File | None = None
     checkpoint_minutes: float = Field(default=15.0, gt=0)
     syslog_host: str | None = None
     syslog_port: Port = 6514
@@ -267,7 +284,7 @@ class Site(_Strict):
 class Settings(_Strict):
     """An installation. Paths are relative to the settings file; ``data`` holds everything that must not be lost."""
 
-    data: Path = Path("radiolucent-data")
+    data: File = Path("radiolucent-data")
     database_url: str | None = None
     worker_id: Name | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -282,8 +299,8 @@ class Settings(_Strict):
     delivery: Delivery = Delivery()
     audit: Audit = Audit()
     retention: Retention = Retention()
-    rules: tuple[Rule, ...] = ()
-    destinations: tuple[Destination, ...] = ()
+    rules: Many[Rule] = ()
+    destinations: Many[Destination] = ()
 
     @model_validator(mode="after")
     def _coherent(self) -> Settings:

@@ -12,6 +12,7 @@ from pynetdicom import AE, evt
 from radiolucent.deliver import cstore
 from radiolucent.errors import InvariantBroken, PeerRefused, PeerUnavailable
 from radiolucent.records.destination import DimsePeer
+from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 
 def close_at(pdus):
@@ -51,6 +52,9 @@ def test_titles_and_pdu_size_reach_the_peer(tmp_path):
         cstore.store(peers.write(tmp_path, 1), storage.peer(calling_ae_title="READER", max_pdu_bytes=20_000))
     assert (seen[0].calling_ae_title, seen[0].called_ae_title) == ("READER", "PACS")
     assert seen[0].maximum_length_received == 20_000
+    told = seen[0].user_information
+    names = [item.implementation_version_name for item in told if "Version" in type(item).__name__]
+    assert (seen[0].implementation_class_uid, names) == (IMPLEMENTATION_CLASS_UID, [IMPLEMENTATION_VERSION_NAME])
 
 
 @pytest.mark.parametrize("status", [0xB000, 0xB006, 0xB007, 0x0111, 0x0107])

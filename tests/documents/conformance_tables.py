@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
-import pynetdicom
 from pydicom.uid import UID
 from pynetdicom import AE
 from starlette.routing import Route
@@ -24,9 +23,9 @@ from radiolucent.prepare.header import NATIVE
 from radiolucent.prepare.source_image import NOT_SOURCE_IMAGES, RT_IMAGE
 from radiolucent.prepare.stored import GDCM_ONLY, PLUGINS
 from radiolucent.records.engine import Code
-from radiolucent.report.dicom.uids import IMPLEMENTATION_CLASS_UID
 from radiolucent.settings import Dicom
 from radiolucent.standards import codes, dimse_refusals
+from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
 from radiolucent.web.dicomweb import outcome, problems
 from radiolucent.web.dicomweb.attributes import ATTRIBUTES
 from radiolucent.web.dicomweb.limits import WebLimits
@@ -141,9 +140,8 @@ def association_parameters() -> str:
     ae, settings = application_entity(), Dicom()
     rows = [
         ("Application Context Name", "`1.2.840.10008.3.1.1.1`"),
-        ("Implementation Class UID, associations", f"`{ae.implementation_class_uid}` (pynetdicom)"),
-        ("Implementation Version Name, associations", f"`{ae.implementation_version_name}`"),
-        ("Implementation Class UID, files", f"`{IMPLEMENTATION_CLASS_UID}`"),
+        ("Implementation Class UID", f"`{ae.implementation_class_uid}`"),
+        ("Implementation Version Name", f"`{ae.implementation_version_name}`"),
         ("Largest PDU received", f"{ae.maximum_pdu_size} bytes"),
         ("Associations accepted at a time", f"{settings.max_associations} (`dicom.max_associations`)"),
         ("Associations opened at a time", "`delivery.parallel`, one for each delivery"),
@@ -152,7 +150,7 @@ def association_parameters() -> str:
         ("Called title", "must be ours (`dicom.require_called_ae`)"),
         ("Silence that ends an association", f"{settings.idle_timeout_s:g} s (`dicom.idle_timeout_s`)"),
     ]
-    assert (pynetdicom.PYNETDICOM_IMPLEMENTATION_UID, ae.require_called_aet) == (ae.implementation_class_uid, True)
+    assert (ae.implementation_class_uid, ae.require_called_aet) == (IMPLEMENTATION_CLASS_UID, True)
     return table(("What", "Value"), rows)
 
 

@@ -25,8 +25,8 @@ from radiolucent.pipeline.faults import Faults
 from radiolucent.pipeline.journal import Journal
 from radiolucent.pipeline.meters import Meters
 from radiolucent.pipeline.receiving import Intake
-from radiolucent.report.dicom.uids import IMPLEMENTATION_CLASS_UID
 from radiolucent.settings import Settings
+from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
 from radiolucent.standards.mllp import Decoder, frame
 from radiolucent.store import archive
 from radiolucent.store.blobs import Blobs

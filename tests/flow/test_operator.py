@@ -180,6 +180,15 @@ def test_a_second_process_of_one_name_is_refused_and_one_after_a_kill_is_not(tmp
     assert status(config)["workers"] == []
 
 
+def test_the_store_is_where_the_settings_say(tmp_path: Path) -> None:
+    config = written(tmp_path, database_url=f"sqlite:///{tmp_path / 'elsewhere.sqlite'}")
+    assert refused(config, "status") == "no_store"
+    with serving(config) as server:
+        assert server.stop() == 0
+    assert (tmp_path / "elsewhere.sqlite").exists()
+    assert status(config)["studies"] == {}
+
+
 @pytest.mark.parametrize("wrong", ["port = 'x'", "unknown = 1"])
 def test_a_wrong_setting_stops_the_start_and_says_where(tmp_path: Path, wrong: str) -> None:
     config = tmp_path / "radiolucent.toml"

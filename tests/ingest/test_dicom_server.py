@@ -38,8 +38,8 @@ from radiolucent.pipeline.journal import Journal
 from radiolucent.pipeline.meters import Meters
 from radiolucent.pipeline.receiving import Intake
 from radiolucent.records.door import Offered
-from radiolucent.report.dicom.uids import IMPLEMENTATION_CLASS_UID
 from radiolucent.settings import Caller, Dicom
+from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
 from radiolucent.store.blobs import Blobs
 from radiolucent.store.database import Database
 from radiolucent.wiring.serving import clock
@@ -186,6 +186,9 @@ def test_a_refusal_that_cannot_be_recorded_keeps_its_status() -> None:
 def test_echo_is_answered() -> None:
     with serving(Kept()) as server:
         association = call(server)
+        told = association.acceptor.primitive.user_information
+        assert [i.implementation_version_name for i in told if "Version" in type(i).__name__] == ["RADIOLUCENT_1"]
+        assert association.acceptor.primitive.implementation_class_uid == IMPLEMENTATION_CLASS_UID
         assert association.send_c_echo().Status == 0x0000
         association.release()
 

@@ -15,8 +15,8 @@ from radiolucent.pipeline.meters import Meters
 from radiolucent.pipeline.read_job import ReadDone, ReadJob
 from radiolucent.pipeline.reader import ReaderCrashed
 from radiolucent.pipeline.steps import Steps
-from radiolucent.report.dicom.uids import IMPLEMENTATION_CLASS_UID
 from radiolucent.settings import Rule
+from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
 from radiolucent.store import intake, outbox, upkeep, work
 from radiolucent.store.work import Job
 

@@ -15,7 +15,9 @@ from installation_cases import QUIET_S, House, offered
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
+from report.dicom import dicom_sources as sources
 
+from radiolucent.deliver.image_folder import write_dicom
 from radiolucent.engines.registry import Registry
 from radiolucent.phantoms import build_phantom
 from radiolucent.pipeline.analyze import Analyzer
@@ -24,7 +26,8 @@ from radiolucent.pipeline.study_context import study_context
 from radiolucent.pipeline.study_report import Source, build_report, not_processed, object_rows, report_id
 from radiolucent.records.result import Reason
 from radiolucent.records.study import Order, StudyReport
-from radiolucent.report.dicom.uids import IMPLEMENTATION_CLASS_UID
+from radiolucent.report.dicom import build_objects
+from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
 from radiolucent.store import work
 from radiolucent.store.work import Job, ObjectRow, SourceRow
 
@@ -120,6 +123,18 @@ def test_every_object_has_its_row_and_is_of_the_study(house: House, analyzer: An
         assert (row.source_uid, row.size_bytes) == (one.SOPInstanceUID, (house.root / row.path).stat().st_size)
         assert kept.file_meta.TransferSyntaxUID == row.transfer_syntax_uid
     assert {o.instance.sop_instance_uid for o in found.report.objects} == {r.sop_instance_uid for r in found.rows}
+
+
+def test_pictures_come_first_and_the_most_critical_before_the_others(tmp_path: Path) -> None:
+    source = sources.cr()
+    built = build_objects(source, sources.processed(source), sources.overlays(), now=sources.NOW)
+    for each in built.objects:
+        write_dicom(tmp_path / "0001" / source.SOPInstanceUID, f"{each.kind}-{each.key}", each.encoded)
+    rows = object_rows(tmp_path / "0001", tmp_path, implementation_class_uid=IMPLEMENTATION_CLASS_UID)
+    captures = built.of_kind("sc")
+    assert [each.key for each in captures] == ["pneumothorax", "cardiomegaly"]
+    assert uids(rows)[:2] == [each.dataset.SOPInstanceUID for each in captures]
+    assert [row.kind for row in rows][-2:] == ["presentation_state", "structured_report"]
 
 
 def test_reading_again_gives_the_same_report_and_objects(house: House, analyzer: Analyzer, tmp_path: Path) -> None:

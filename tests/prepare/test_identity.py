@@ -24,7 +24,7 @@ from pydicom.uid import (
 from radiolucent.errors import InputRefused
 from radiolucent.prepare import identity
 from radiolucent.prepare.identity import Identified, identify, split_part10
-from radiolucent.report.dicom.uids import IMPLEMENTATION_CLASS_UID
+from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
 
 SYNTAXES = [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
 

@@ -17,6 +17,7 @@ from pynetdicom.transport import AddressInformation, AssociationSocket
 from radiolucent.errors import PeerRefused, PeerUnavailable
 from radiolucent.records.destination import DimsePeer
 from radiolucent.standards import dimse_refusals
+from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 _REJECTED = (1, 2)
 
@@ -83,6 +84,8 @@ class _Application(AE):
 
 def _application(peer: DimsePeer) -> AE:
     application = _Application(ae_title=peer.calling_ae_title)
+    application.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    application.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     application.connection_timeout = peer.connect_timeout_s
     application.acse_timeout = peer.acse_timeout_s
     application.dimse_timeout = peer.dimse_timeout_s

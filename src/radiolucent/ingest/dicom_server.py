@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext
@@ -23,6 +23,7 @@ from radiolucent.ingest.callers import Callers
 from radiolucent.ingest.dicom_transport import Handler
 from radiolucent.records.door import Offered
 from radiolucent.settings import Dicom
+from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 log = logging.getLogger(__name__)
 VERIFICATION = "1.2.840.10008.1.1"
@@ -196,6 +197,8 @@ class DicomServer:
 
 def _application_entity(settings: Dicom, callers: Callers) -> AE:
     ae = AE(ae_title=settings.ae_title)
+    ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     for context in AllStoragePresentationContexts:
         ae.add_supported_context(str(context.abstract_syntax), SYNTAXES)
     ae.add_supported_context(VERIFICATION, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])

@@ -119,9 +119,10 @@ class Dispatch:
         if report is None:
             attempt = Attempt(state="superseded")
         else:
+            places = {each.instance.sop_instance_uid: place for place, each in enumerate(report.objects)}
             files = [
                 ObjectFile(kind=kind, sop_instance_uid=uid, path=self._blobs.path(path))  # type: ignore[arg-type]
-                for kind, uid, path in rows
+                for kind, uid, path in sorted(rows, key=lambda row: places.get(row[1], len(places)))
                 if uid not in before and (kind == "rejection") == (delivery.purpose == "retract")
             ]
             attempt = self._send(delivery, report, files, earlier)

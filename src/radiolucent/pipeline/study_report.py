@@ -39,6 +39,10 @@ KINDS: dict[str, ObjectKind] = {
     "1.2.840.10008.5.1.4.1.1.88.59": "rejection",
 }
 """Kinds of our objects by SOP Class (PS3.4 annex B.5)."""
+ORDER: tuple[ObjectKind, ...] = (
+    *("secondary_capture", "parametric_map", "segmentation", "presentation_state", "structured_report", "rejection"),
+)
+"""In which objects are told of and sent: pictures first, and before whatever refers to them."""
 IDENTITY = ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID")
 
 
@@ -49,7 +53,10 @@ def report_id(study_instance_uid: str, revision: int, engines: Sequence[EngineRe
 
 
 def object_rows(folder: Path, root: Path, *, implementation_class_uid: str) -> list[ObjectRow]:
-    """Every DICOM object under a result folder, as the store keeps it; in the order of their paths."""
+    """Every DICOM object under a result folder, as the store keeps it.
+
+    By image, then by kind, then by their own numbers: the picture of the most critical finding comes first.
+    """
     rows = []
     for path in sorted(folder.glob("**/dicom/*.dcm")):
         data = path.read_bytes()
@@ -76,7 +83,12 @@ def object_rows(folder: Path, root: Path, *, implementation_class_uid: str) -> l
                 header=found.instance_header,
             )
         )
-    return rows
+    return sorted(rows, key=_place)
+
+
+def _place(row: ObjectRow) -> tuple[str, int, int]:
+    number = json.loads(row.header).get("00200013", {}).get("Value", [0])[0]
+    return row.source_uid, ORDER.index(KINDS[row.sop_class_uid]), int(number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

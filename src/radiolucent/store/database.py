@@ -190,3 +190,13 @@ def _unavailable() -> PeerUnavailable:
         expected="a database that takes the transaction",
         action="Nothing was kept; it is tried again. Check the database.",
     )
+
+
+def file_of(url: str) -> Path | None:
+    """The file of an SQLite database; ``None`` for one on a server or in memory, or where this is no address."""
+    try:
+        parsed = make_url(url)
+    except SQLAlchemyError:
+        return None
+    is_file = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
+    return Path(str(parsed.database)) if is_file else None

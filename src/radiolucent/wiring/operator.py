@@ -18,11 +18,11 @@ from radiolucent.pipeline.retracting import Retraction
 from radiolucent.prepare.identity import identify, split_part10
 from radiolucent.records.audit import AuditEntry
 from radiolucent.report.dicom.rejection import RejectionReason
-from radiolucent.report.dicom.uids import IMPLEMENTATION_CLASS_UID
 from radiolucent.settings import Rule, Settings
+from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
 from radiolucent.store import intake, outbox, work
 from radiolucent.store.blobs import Blobs
-from radiolucent.store.database import Database
+from radiolucent.store.database import Database, file_of
 from radiolucent.wiring.serving import MEGABYTE, clock
 from radiolucent.wiring.standing import standing
 
@@ -39,11 +39,12 @@ class Desk:
     """
 
     def __init__(self, settings: Settings) -> None:
-        if settings.database.startswith("sqlite") and not (settings.data / "radiolucent.sqlite").exists():
+        file = file_of(settings.database)
+        if file is not None and not file.exists():
             raise SettingsError(
                 "no_store",
-                found=f"no store in {settings.data}",
-                expected="the data folder of a server that has run",
+                found=f"no store at {file}",
+                expected="the database of a server that has run",
                 action="Name the settings file or data folder of the server with --config or --data.",
             )
         self.settings = settings

@@ -31,8 +31,8 @@ from radiolucent.pipeline.sending import Dispatch, Patience, Sender
 from radiolucent.pipeline.service import Service, Upkeep
 from radiolucent.pipeline.steps import Steps
 from radiolucent.records.door import Offered
-from radiolucent.report.dicom.uids import IMPLEMENTATION_CLASS_UID
 from radiolucent.settings import Settings
+from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
 from radiolucent.store import outbox, upkeep, work
 from radiolucent.store.blobs import Blobs
 from radiolucent.store.database import Database

@@ -2,6 +2,7 @@ from pydicom.uid import UID
 from report.dicom.dicom_sources import ENGINE
 
 from radiolucent.report.dicom.uids import instance_uid, series_uid, uid_from
+from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
 
 
 def test_uids_are_legal_and_of_the_uuid_form():
@@ -34,3 +35,7 @@ def test_slices_share_a_series_by_kind():
     one = series_uid(source_series_uid="1.2.3", engine=ENGINE, kind="seg")
     assert one == series_uid(source_series_uid="1.2.3", engine=ENGINE, kind="seg")
     assert one != series_uid(source_series_uid="1.2.3", engine=ENGINE, kind="pm")
+
+
+def test_our_own_name_is_made_like_the_others():
+    assert uid_from("implementation", "radiolucent") == IMPLEMENTATION_CLASS_UID

@@ -14,12 +14,12 @@ from radiolucent.report.dicom import legal
 from radiolucent.report.dicom.records import Job, ObjectKind
 from radiolucent.report.dicom.source import SourceHeader
 from radiolucent.report.dicom.uids import (
-    IMPLEMENTATION_CLASS_UID,
     SOFTWARE_DEVICE_UID,
     instance_uid,
     series_uid,
 )
 from radiolucent.standards import codes
+from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 MANUFACTURER = "Radiolucent"
 _SERIES: dict[ObjectKind, tuple[int, str, str]] = {
@@ -188,7 +188,7 @@ def _write_meta(dataset: Dataset, sop_class_uid: str, sop_instance_uid: str) -> 
     meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    meta.ImplementationVersionName = "RADIOLUCENT_1"
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     dataset.file_meta = meta
     dataset.SOPClassUID = sop_class_uid
     dataset.SOPInstanceUID = sop_instance_uid

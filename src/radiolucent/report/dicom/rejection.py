@@ -22,7 +22,8 @@ from radiolucent.records.engine import Code
 from radiolucent.records.study import ResultObject, StudyContext, StudyReport
 from radiolucent.report.dicom import legal
 from radiolucent.report.dicom.objects import MANUFACTURER
-from radiolucent.report.dicom.uids import IMPLEMENTATION_CLASS_UID, SOFTWARE_DEVICE_UID, uid_from
+from radiolucent.report.dicom.uids import SOFTWARE_DEVICE_UID, uid_from
+from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 RejectionReason = Literal["quality", "patient_safety"]
 TITLES: dict[RejectionReason, Code] = {
@@ -164,4 +165,4 @@ def _stamp(note: Dataset, identity: Dataset, now: datetime) -> None:
     note.ContentTime = note.InstanceCreationTime = time
     note.DeviceUID = SOFTWARE_DEVICE_UID
     note.file_meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    note.file_meta.ImplementationVersionName = "RADIOLUCENT_1"
+    note.file_meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME

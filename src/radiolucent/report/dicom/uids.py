@@ -48,4 +48,3 @@ def instance_uid(
 
 
 SOFTWARE_DEVICE_UID = uid_from("device", "radiolucent")
-IMPLEMENTATION_CLASS_UID = uid_from("implementation", "radiolucent")

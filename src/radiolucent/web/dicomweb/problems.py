@@ -68,7 +68,7 @@ def problem(error: RadiolucentError) -> Response:
 
 def defect() -> Response:
     """The answer where we failed; the log has the kind of failure, the client learns nothing of it."""
-    event(LOG, "request failed", level=logging.ERROR, error=True, code="internal_error")
+    event(LOG, "request_failed", level=logging.ERROR, error=True, code="internal_error")
     text = "Radiolucent failed on this request. Report it."
     body = {"code": "internal_error", "message": text}
     return JSONResponse(body, status_code=500, headers={"Cache-Control": PRIVATE})
