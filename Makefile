@@ -9,7 +9,7 @@ TRAIN_BIN := $(TRAIN_VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 DEMO_OUT := out/demo
 
-.PHONY: demo test test-peers test-training lint bench lock clean
+.PHONY: demo test test-peers test-training lint bench lock page clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/radiolucent demo --out $(DEMO_OUT)
@@ -23,6 +23,13 @@ lint: $(VENV)/.dev
 test-peers: $(VENV)/.dev
 	sh tests/peers/install.sh
 	$(BIN)/python -m pytest -m peers tests
+
+# Builds the page into src/radiolucent/web/static; needs Node. Everything else takes the committed build.
+page: frontend/node_modules/.package-lock.json
+	cd frontend && npm run --silent check && npm run --silent build
+
+frontend/node_modules/.package-lock.json: frontend/package-lock.json
+	cd frontend && npm ci
 
 test-training: $(TRAIN_VENV)/.train
 	$(TRAIN_BIN)/python -m pytest -m training tests/training
@@ -54,4 +61,4 @@ lock: $(VENV)/bin/python
 	UV=$(BIN)/uv sh requirements/lock.sh
 
 clean:
-	rm -rf $(VENV) $(TRAIN_VENV) out build dist
+	rm -rf $(VENV) $(TRAIN_VENV) out build dist frontend/node_modules

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Debian packages the peers tests talk to; nothing is done where they are there already.
 set -eu
-wanted="dcmtk orthanc orthanc-dicomweb postgresql openssl"
+wanted="dcmtk orthanc orthanc-dicomweb postgresql openssl nodejs npm chromium"
 missing=""
 for package in $wanted; do
   dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"

@@ -11,7 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from radiolucent.errors import SettingsError
 
-OPEN = frozenset({"/health/live", "/health/ready"})
+OPEN = frozenset({"/health/live", "/health/ready", "/"})
+OPEN_BELOW = "/static/"
 FEWEST_CHARACTERS = 24
 
 
@@ -38,15 +39,19 @@ def read_tokens(path: Path) -> dict[str, str]:
     return {token: name for name, token in rows}
 
 
+def _is_open(path: str) -> bool:
+    return path in OPEN or path.startswith(OPEN_BELOW)
+
+
 class TokenGate:
-    """Lets through who shows a known token, and everybody to the health pages."""
+    """Lets through who shows a known token, and everybody to the health pages and to the page without its data."""
 
     def __init__(self, app: ASGIApp, tokens: Mapping[str, str]) -> None:
         self._app, self._tokens = app, tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] == "http" and scope["path"] not in OPEN:
+        if scope["type"] == "http" and not _is_open(scope["path"]):
             name = self._name(scope)
             if name is None:
                 answer = PlainTextResponse(

@@ -1,4 +1,4 @@
-"""The HTTP door: health, metrics, status, DICOMweb and FHIR."""
+"""The HTTP door: the page, health, metrics, status, DICOMweb and FHIR."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from radiolucent.web.access import TokenGate
 from radiolucent.web.dicomweb.archive import Archive, Receiver
 from radiolucent.web.dicomweb.limits import WebLimits
 from radiolucent.web.dicomweb.routes import dicomweb_routes
+from radiolucent.web.page import page_routes
 
 FHIR_JSON = "application/fhir+json"
 SEARCHES = ("/studies", "/series", "/instances")
@@ -53,8 +54,9 @@ def http_app(
     tokens: Mapping[str, str] | None,
     limits: WebLimits | None = None,
 ) -> Starlette:
-    """The application. With ``tokens`` everything but the health pages needs one."""
+    """The application. With ``tokens`` everything but the health pages and the empty page needs one."""
     routes = [
+        *page_routes(),
         Route("/health/live", _live),
         Route("/health/ready", _asking(lambda _: _ready(operations.problems()))),
         Route("/metrics", _asking(lambda _: Response(operations.metrics(), media_type=EXPOSITION))),

@@ -1,0 +1,6 @@
+import { render } from "preact";
+import { App } from "./app";
+import { listen } from "./keys";
+
+listen();
+render(<App />, document.getElementById("page")!);

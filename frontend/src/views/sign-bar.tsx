@@ -1,0 +1,126 @@
+import type { StudyView } from "../api/types";
+import { capital, moment, plain } from "../words";
+import { Key } from "./parts";
+import type { Signing } from "./signing";
+
+/** The one act that signs, and what stands in its way. */
+export function SignBar({ study, signing }: { study: StudyView; signing: Signing }) {
+  const { draft, missing, problem, isUnanswered } = signing;
+  return (
+    <div class="sign">
+      <p class="said-aloud" role="status">
+        {signing.said}
+      </p>
+      {signing.isOpen && (
+        <>
+          {draft.added.map((added, at) => (
+            <p key={at} class="added">
+              Added: {added.display}
+              <button type="button" class="quiet" onClick={() => signing.removeAdded(at)} aria-label={`Remove ${added.display}`}>
+                remove
+              </button>
+            </p>
+          ))}
+          {problem && <Refused signing={signing} />}
+          {!signing.form && (
+            <>
+              <div class="last-words">
+                <input
+                  aria-label="Comment on the study"
+                  placeholder="Comment"
+                  value={draft.comment}
+                  disabled={!signing.mayChange}
+                  onInput={(event) => signing.setComment(event.currentTarget.value)}
+                />
+                <label class="check">
+                  <input type="checkbox" checked={draft.isFinal} disabled={!signing.mayChange} onChange={(event) => signing.setFinal(event.currentTarget.checked)} />
+                  final
+                </label>
+              </div>
+              <div class="last-acts">
+                <button type="button" onClick={() => signing.begin("add", null)} disabled={!signing.mayChange}>
+                  Add missed<Key>E</Key>
+                </button>
+                <button type="button" class="primary" disabled={signing.isSending} onClick={() => void signing.sign()}>
+                  {signing.isSending ? "Signing…" : isUnanswered ? "Send again" : study.decision ? "Sign the correction" : "Sign study"}
+                  <Key>⏎</Key>
+                </button>
+              </div>
+              {missing.length > 0 && <p class="dim">{missing.length} of {study.findings.filter((f) => f.positive).length} not assessed yet</p>}
+            </>
+          )}
+        </>
+      )}
+    </div>
+  );
+}
+
+function Refused({ signing }: { signing: Signing }) {
+  const { problem, isUnanswered } = signing;
+  if (!problem) return null;
+  if (isUnanswered) {
+    return (
+      <div class="trouble" role="alert">
+        <p>
+          The server did not answer. Your decision is kept on this page, unchanged; sending it again writes it once, even
+          if the first try did arrive.
+        </p>
+      </div>
+    );
+  }
+  const isOutdated = problem.code === "result_superseded";
+  return (
+    <div class="trouble" role="alert">
+      <p>{isOutdated ? "This result was replaced by a newer one while you read. Nothing was signed." : problem.text}</p>
+      {isOutdated && (
+        <button type="button" onClick={signing.startAnew}>
+          Show the new result
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** What was signed, by whom; a correction follows it, nothing replaces it. */
+export function Signed({ study, signing, mayDecide }: { study: StudyView; signing: Signing; mayDecide: boolean }) {
+  const { decision } = study;
+  if (!decision) return null;
+  return (
+    <section class="signed" role="status">
+      <p class="kicker">{decision.is_final ? "Signed, final" : "Signed, preliminary"}</p>
+      <h2>{capital(plain(decision.outcome))}</h2>
+      <p>
+        {decision.reader.display || decision.reader.name}, {moment(decision.signed_at)}
+        {decision.second_read && " (second read)"}
+      </p>
+      <ul class="why">
+        {decision.findings.map((said) => (
+          <li key={said.engine + said.key} class="for">
+            {study.findings.find((f) => f.key === said.key && f.engine === said.engine)?.display ?? said.key}: {said.assessment}
+            {said.changed && said.changed.key !== said.key && ` to ${said.changed.display}`}
+          </li>
+        ))}
+        {decision.added.map((added) => (
+          <li key={added.display} class="for">
+            {added.display}: added
+          </li>
+        ))}
+      </ul>
+      {decision.comment && <p>{decision.comment}</p>}
+      <p class="dim">
+        {decision.audit_sequence !== null && `Audit entry ${decision.audit_sequence}. `}
+        {decision.deliveries.map(({ destination, state }) => `${destination}: ${state}`).join(", ")}
+      </p>
+      <div class="last-acts">
+        {mayDecide && (
+          <button type="button" onClick={signing.correct}>
+            Correct…
+          </button>
+        )}
+        <a class="button primary" href="#/">
+          Worklist
+        </a>
+      </div>
+    </section>
+  );
+}
