@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 
 from radiolucent.errors import InputRefused, PeerUnavailable
 from radiolucent.records.received import Kept
-from radiolucent.store import work
+from radiolucent.store import upkeep, work
 from radiolucent.store.blobs import Blobs
 
 
@@ -111,6 +111,24 @@ def test_a_failure_after_the_commit_keeps_the_image_and_the_next_try_is_the_same
     source = film()
     with pytest.raises(ZeroDivisionError):
         house.intake(faults=Breaks("kept", ZeroDivisionError)).keep(offered(source))
+    assert house.intake().keep(offered(source)).outcome == "same"
+
+
+def test_an_image_that_retention_cleared_is_stored_again(house: House) -> None:
+    source = film()
+    house.intake().keep(offered(source))
+    (path,) = house.files()
+    house.clock.forward(QUIET_S)
+    with house.journal.entry() as entry:
+        (job,) = work.claim_due(entry.connection, now=entry.at)
+        assert work.move(entry.connection, job, to="unrouted", code="no_rule")
+        upkeep.forget_files(entry.connection, upkeep.old_files(entry.connection, role="source", before=entry.at + 1))
+    (house.root / path).unlink()
+    house.clock.forward(QUIET_S)
+    again = house.intake().keep(offered(source))
+    assert (again.outcome, again.reopened) == ("restored", False)
+    assert house.files() == [path]
+    assert house.events()[-1].details["outcome_of"] == "restored"
     assert house.intake().keep(offered(source)).outcome == "same"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import store_cases as cases
 
+from radiolucent.records.received import Kept
 from radiolucent.store import archive, intake, outbox, upkeep, work, workers
 from radiolucent.store.database import Database
 from radiolucent.store.workers import Beat
@@ -62,6 +63,22 @@ def test_a_cleared_image_is_known_but_not_offered(database: Database) -> None:
         assert archive.path_of(connection, uid) is None
         kept = [row.sop_instance_uid for row in archive.instances_of(connection, [job.study_key])]
     assert kept == [cases.object_row(1).sop_instance_uid]
+
+
+def test_a_cleared_image_that_comes_again_is_there_again_and_its_study_rests(database: Database) -> None:
+    job = finished(database, 1, now=cases.NOW)
+    with database.transaction() as connection:
+        upkeep.forget_files(connection, upkeep.old_files(connection, role="source", before=LATER))
+    assert cases.take(database, cases.received(content="b"), now=LATER).outcome == "conflict"
+    again = cases.take(database, cases.received(), now=LATER + 1, path="instances/y.dcm")
+    assert again == Kept(outcome="restored", study_key=job.study_key)
+    assert cases.take(database, cases.received(), now=LATER + 2).outcome == "same"
+    assert (cases.standing(database, job.study_key).state, job.revision) == ("done", 1)
+    with database.reading() as connection:
+        assert archive.path_of(connection, cases.received().sop_instance_uid) == "instances/y.dcm"
+        assert [row.path for row in work.sources(connection, job.study_key)] == ["instances/y.dcm"]
+    assert old(database, "source") == set(), "it is kept as long as a new one"
+    assert old(database, "source", before=LATER + 2) == {cases.received().sop_instance_uid}
 
 
 def test_an_archive_is_searched_newest_first_and_by_what_the_database_knows(database: Database) -> None:

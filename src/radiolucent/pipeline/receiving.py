@@ -104,7 +104,8 @@ class Intake:
         with self._journal.reading() as connection:
             known = intake.find_known(connection, received)
         path = ""
-        if known is None:
+        if known is None or known.outcome == "cleared":
+            known = None
             self._blobs.check_space(received.size_bytes)
             path = self._blobs.put(received.sha256, (found.head, offered.dataset))
             self._faults.at("stored")

@@ -221,6 +221,6 @@ class Service:
                 return
             upkeep.forget_files(entry.connection, old)
             entry.audit("delete", role=role, count=len(old))
-        for row in old:
-            self._blobs.path(row.path).unlink(missing_ok=True)
+            for row in old:  # before the commit: after it, the same image may come again, and to the same place
+                self._blobs.path(row.path).unlink(missing_ok=True)
         event(log, "cleared", kind=role, count=len(old))

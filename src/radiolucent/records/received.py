@@ -41,8 +41,12 @@ class Received:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What became of an instance: it is new, we have this very one already, or another content has its UID."""
+    """What became of an instance.
 
-    outcome: Literal["new", "same", "conflict"]
+    It is new, we have this very one already, or another content has its UID (``conflict``). Of one that retention has
+    ``cleared`` the row alone is here; sent again, it is ``restored``.
+    """
+
+    outcome: Literal["new", "same", "conflict", "cleared", "restored"]
     study_key: str
     reopened: bool = False

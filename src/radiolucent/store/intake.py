@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
@@ -12,7 +13,7 @@ from radiolucent.records.received import Kept, Received
 from radiolucent.store.schema import instances, orders, studies
 
 # Statements are built once: building one takes longer than running it, and these run for every image.
-KNOWN = select(instances.c.sha256, instances.c.study_key).where(
+KNOWN = select(instances.c.sha256, instances.c.study_key, instances.c.path).where(
     instances.c.sop_instance_uid == bindparam("sop_instance_uid")
 )
 STUDY = (
@@ -22,12 +23,19 @@ STUDY = (
 )
 ADD_INSTANCE = insert(instances)
 CHANGE_STUDY = update(studies).where(studies.c.study_key == bindparam("of_study"))
+RESTORE = update(instances).where(instances.c.sop_instance_uid == bindparam("of_instance"))
 COUNT = select(func.count()).where(instances.c.study_key == bindparam("study_key"), instances.c.role == "source")
 
 
 def keep(connection: Connection, received: Received, *, path: str, now: float, quiet_s: float) -> Kept:
-    """Note an instance whose bytes are kept at ``path``; nothing changes where its UID is known."""
+    """Note an instance whose bytes are kept at ``path``; nothing changes where its UID is known.
+
+    One that retention had cleared is there again, for as long as a new one; its study rests as it is.
+    """
     known = _known(connection, received)
+    if known is not None and known.outcome == "cleared":
+        connection.execute(RESTORE, {"of_instance": received.sop_instance_uid, "path": path, "received_at": now})
+        return replace(known, outcome="restored")
     if known is not None:
         return known
     study = _study(connection, received, now=now)
@@ -84,7 +92,9 @@ def _known(connection: Connection, received: Received) -> Kept | None:
     row = connection.execute(KNOWN, {"sop_instance_uid": received.sop_instance_uid}).first()
     if row is None:
         return None
-    return Kept(outcome="same" if row.sha256 == received.sha256 else "conflict", study_key=row.study_key)
+    if row.sha256 != received.sha256:
+        return Kept(outcome="conflict", study_key=row.study_key)
+    return Kept(outcome="same" if row.path else "cleared", study_key=row.study_key)
 
 
 def _study(connection: Connection, received: Received, *, now: float) -> Row[Any, Any, Any, Any]:

@@ -74,7 +74,7 @@ def oldest_waiting(connection: Connection) -> float | None:
 
 
 def old_files(connection: Connection, *, role: str, before: float, limit: int = 1000) -> list[Old]:
-    """Files of studies that were finished before a time and still hold them; nothing that waits to be sent."""
+    """Files that came before a time, of studies that were finished before it; nothing that waits to be sent."""
     busy = select(deliveries.c.study_key).where(deliveries.c.state == "waiting")
     rows = connection.execute(
         select(instances.c.sop_instance_uid, instances.c.path)
@@ -82,6 +82,7 @@ def old_files(connection: Connection, *, role: str, before: float, limit: int = 
         .where(
             instances.c.role == role,
             instances.c.path != "",
+            instances.c.received_at < before,
             studies.c.state.in_(["done", "unrouted"]),
             or_(studies.c.done_at < before, studies.c.done_at.is_(None) & (studies.c.last_received_at < before)),
             studies.c.study_key.not_in(busy),
