@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from radiolucent.errors import InvariantBroken
 from radiolucent.ingest.rules import choose, facts_of
+from radiolucent.pipeline import priors
 from radiolucent.pipeline.faults import Faults
 from radiolucent.pipeline.journal import Entry, Journal
 from radiolucent.pipeline.meters import Meters
@@ -22,6 +23,7 @@ from radiolucent.pipeline.reader import Reader, ReaderCrashed
 from radiolucent.pipeline.reading_folder import attempt, is_whole, settle
 from radiolucent.pipeline.study_context import study_context
 from radiolucent.pipeline.study_report import Source, build_report, not_processed, object_rows
+from radiolucent.records.engine import EngineSpec
 from radiolucent.records.result import Reason
 from radiolucent.records.study import Priority, StudyReport
 from radiolucent.settings import Rule
@@ -61,9 +63,10 @@ class Steps:
         urgent: Reader | None,
         guards: Literal["refuse", "flag"],
         implementation_class_uid: str,
+        specs: Sequence[EngineSpec] = (),
         on_recorded: Callable[[], None] = lambda: None,
     ) -> None:
-        self._on_recorded = on_recorded
+        self._on_recorded, self._specs = on_recorded, specs
         self._journal, self._blobs, self._meters, self._faults = journal, blobs, meters, faults
         self._rules, self._guards, self._implementation = rules, guards, implementation_class_uid
         self._idle: queue.Queue[Reader] = queue.Queue()
@@ -159,12 +162,16 @@ class Steps:
                 revision=job.revision,
                 replaces=None if before is None else before.report_id,
             )
+            kept_studies = priors.kept_before(connection, study)
         now = self._journal.clock()
         if outcome == "read":
             folder = self._whole(job, len(source.images))
             made = object_rows(folder, self._blobs.root, implementation_class_uid=self._implementation)
             rows = self._as_first_made(made)
             report = build_report(folder, source, objects=rows, now=now)
+            prior = priors.prior_of(kept_studies, study, [row.header for row in source.images], root=self._blobs.root)
+            if prior is not None:
+                report = priors.with_changes(report, folder, prior, specs=self._specs)
         else:
             rows, report = [], not_processed(Reason(code=code, text=text), source, now=now)
         self._faults.at("reported")
@@ -221,7 +228,7 @@ class Steps:
         return folder
 
     def _folder(self, job: Job) -> Path:
-        return self._blobs.root / "results" / job.study_key / f"{job.revision:04d}"
+        return priors.folder_of(self._blobs.root, job.study_key, job.revision)
 
     @staticmethod
     def _audit(entry: Entry, report: StudyReport, study: StudyRow) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from radiolucent.records.comparison import Change
 from radiolucent.records.engine import Code
 from radiolucent.records.result import Confidence, EngineRef, Reason
 
@@ -84,12 +85,43 @@ class ResultObject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PriorChange:
+    """How a finding compares with an earlier study of the same patient, read by the same engine.
+
+    ``prior_date`` is ``YYYY-MM-DD``, empty where that study states none.
+    """
+
+    change: Change
+    prior_study_instance_uid: str
+    prior_date: str
+    prior_probability: float
+    reasons: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """One sentence: what changed since when, why it is said, and what calls for care."""
+        said = {
+            "new": "New since",
+            "increased": "Increased since",
+            "unchanged": "Unchanged since",
+            "decreased": "Decreased since",
+            "resolved": "Resolved since",
+            "absent": "Absent now as on",
+            "not_comparable": "Not comparable with",
+        }[self.change]
+        because = "; ".join((*self.reasons, *self.cautions))
+        return f"{said} {self.prior_date or 'an earlier study'} (by the engine{': ' + because if because else ''})."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyFinding:
     """One finding of one engine over a whole study.
 
     For a stack the probability is the series' own, for single images the highest. ``images`` are those on which it is
     most plain, first the most so; ``zone`` and ``in_expected_region`` are of the first. ``explanation`` is the object
-    that shows its map (a secondary capture), where one may be shown.
+    that shows its map (a secondary capture), where one may be shown. ``change`` is set where an earlier study could be
+    compared.
     """
 
     engine: EngineRef
@@ -108,6 +140,7 @@ class StudyFinding:
     zone: str | None = None
     in_expected_region: float | None = None
     explanation: InstanceRef | None = None
+    change: PriorChange | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

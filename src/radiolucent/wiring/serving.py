@@ -31,6 +31,7 @@ from radiolucent.pipeline.sending import Dispatch, Patience, Sender
 from radiolucent.pipeline.service import Service, Upkeep
 from radiolucent.pipeline.steps import Steps
 from radiolucent.records.door import Offered
+from radiolucent.records.engine import EngineSpec
 from radiolucent.settings import Settings
 from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
 from radiolucent.store import outbox, upkeep, work
@@ -68,7 +69,7 @@ class Installation:
         self.settings = settings
         self.faults = faults or Faults()
         self.worker_id = settings.worker_id or socket.gethostname()
-        _check_rules(settings)
+        specs = _engines(settings)
         _make_folder(settings.data)
         self.database = Database(settings.database)
         self.blobs = Blobs(settings.data, reserve_bytes=settings.storage.reserve_mb * MEGABYTE)
@@ -96,6 +97,7 @@ class Installation:
             urgent=made[-1] if reader.enabled and reader.urgent_process else None,
             guards=reader.guards,
             implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+            specs=specs,
             on_recorded=alarm.set,
         )
         delivery = settings.delivery
@@ -241,15 +243,16 @@ class Installation:
         self.intake.keep(offered)
 
 
-def _check_rules(settings: Settings) -> None:
-    """Whether every engine that a rule names is installed; a package that is broken is the reader's business."""
+def _engines(settings: Settings) -> tuple[EngineSpec, ...]:
+    """The installed engines; every one that a rule names is there. A broken package is the reader's business."""
     try:
         registry = Registry(settings.reader.engines or (shipped_folder(),))
     except EngineError:
-        return
+        return ()
     for rule in settings.rules:
         if rule.engine is not None:
             registry.files(rule.engine)
+    return tuple(registry.specs)
 
 
 def _make_folder(folder: Path) -> None:

@@ -100,6 +100,8 @@ def _notes(finding: StudyFinding) -> list[Resource]:
     said = [text(reason) for reason in finding.reasons]
     if finding.flags:
         said.append(text("Flags: " + ", ".join(finding.flags)))
+    if finding.change is not None:
+        said.append(text(finding.change.words))
     return [{"text": words} for words in said if words]
 
 

@@ -45,6 +45,8 @@ def remarks(finding: StudyFinding) -> str:
         parts.append(f"Most evidence: {finding.zone}.")
     if finding.flags:
         parts.append(f"Flags: {', '.join(finding.flags)}.")
+    if finding.change is not None:
+        parts.append(finding.change.words)
     return " ".join(parts)
 
 
