@@ -27,6 +27,7 @@ from radiolucent.prepare.bounded import BoundedFile
 from radiolucent.prepare.codestream import truncated
 from radiolucent.prepare.element import first_item, integer, text, texts
 from radiolucent.prepare.header import UID_PATTERN, not_dicom
+from radiolucent.prepare.storage_class import check_class
 from radiolucent.records.received import Received
 from radiolucent.records.study import Patient
 
@@ -91,7 +92,8 @@ def identify(
     Raises
     ------
     InputRefused
-        ``unreadable_header``, ``invalid_uid``, ``uid_mismatch``, ``truncated_file``, ``too_deeply_nested``.
+        ``unreadable_header``, ``invalid_uid``, ``uid_mismatch``, ``sop_class_not_kept``, ``truncated_file``,
+        ``too_deeply_nested``.
     """
     digest = hashlib.sha256(transfer_syntax_uid.encode())
     digest.update(dataset)
@@ -99,6 +101,7 @@ def identify(
         header = _read(dataset, transfer_syntax_uid)
         uids = {name: _uid(header, name) for name in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")}
         stated_class = _uid(header, "SOPClassUID")
+        check_class(stated_class)
         for stated, found in ((sop_instance_uid, uids["SOPInstanceUID"]), (sop_class_uid, stated_class)):
             if stated is not None and stated != found:
                 raise _mismatch()

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 from starlette.responses import Response
 
 from radiolucent.errors import InputRefused, PeerUnavailable, RadiolucentError
@@ -17,6 +17,7 @@ from radiolucent.prepare.boundary import refused, refusing
 from radiolucent.prepare.bounded import BoundedFile, inflate
 from radiolucent.prepare.element import texts
 from radiolucent.prepare.header import UID_PATTERN
+from radiolucent.prepare.storage_class import check_class
 from radiolucent.web.dicomweb.answers import Target
 from radiolucent.web.dicomweb.media import JSON
 from radiolucent.web.dicomweb.problems import PRIVATE, RETRY_AFTER_S
@@ -32,7 +33,6 @@ REASON_OF = {
     "caller_refused": NOT_AUTHORISED,
 }
 LAST_TAG = 0x0020000E
-STANDARD_ROOT, COMPOSITE_ROOT, STORAGE_ROOT = "1.2.840.10008.", "1.2.840.10008.5.1.4.", "1.2.840.10008.5.1.4.1.1."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,16 +164,7 @@ def check_identity(identity: Identity) -> None:
             expected="at most 64 digits and dots each (PS3.5 9.1)",
             action="Export the image again with valid UIDs.",
         )
-    sop_class = identity.sop_class
-    is_named_storage = UID(sop_class).name.removesuffix(" - Trial").endswith("Storage")
-    is_storage = sop_class.startswith(STORAGE_ROOT) or (sop_class.startswith(COMPOSITE_ROOT) and is_named_storage)
-    if sop_class.startswith(STANDARD_ROOT) and not is_storage:
-        raise refused(
-            "sop_class_not_kept",
-            found="an object of a SOP Class that is not for storage",
-            expected="a composite object such as an image or a report (PS3.4 annex B)",
-            action="Send the instances themselves.",
-        )
+    check_class(identity.sop_class)
 
 
 def study_mismatch() -> InputRefused:
