@@ -8,14 +8,18 @@ BIN := $(VENV)/bin
 TRAIN_BIN := $(TRAIN_VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 DEMO_OUT := out/demo
+FUZZ_SECONDS ?= 30
 
-.PHONY: demo test test-peers test-training lint bench lock page clean
+.PHONY: demo test fuzz test-peers test-training lint bench lock page clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/radiolucent demo --out $(DEMO_OUT)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
+
+fuzz: $(VENV)/.dev
+	$(BIN)/python tests/fuzz_doors.py --seconds $(FUZZ_SECONDS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
