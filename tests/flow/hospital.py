@@ -6,6 +6,7 @@ import contextlib
 import copy
 import hashlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -85,15 +86,21 @@ def other_content(dataset: Dataset) -> Dataset:
 
 
 def send(
-    port: int, datasets: Sequence[Dataset], *, calling: str = "MODALITY", called: str = "RADIOLUCENT"
+    port: int,
+    datasets: Sequence[Dataset],
+    *,
+    calling: str = "MODALITY",
+    called: str = "RADIOLUCENT",
+    tls: ssl.SSLContext | None = None,
+    timeout_s: float = 20.0,
 ) -> dict[str, int | None]:
     """C-STORE each over one association: the status by SOP Instance UID, ``None`` where no answer came."""
     ae = AE(ae_title=calling)
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = 20
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = timeout_s
     for syntax in (ExplicitVRLittleEndian, ImplicitVRLittleEndian):
         ae.add_requested_context(CR, syntax)
     answers: dict[str, int | None] = {str(each.SOPInstanceUID): None for each in datasets}
-    association = ae.associate("127.0.0.1", port, ae_title=called)
+    association = ae.associate("127.0.0.1", port, ae_title=called, tls_args=None if tls is None else (tls, "127.0.0.1"))
     if not association.is_established:
         return answers
     for each in datasets:
@@ -138,13 +145,14 @@ class Pacs:
 
 
 @contextmanager
-def pacs(into: Pacs | None = None, *, port: int = 0) -> Iterator[Pacs]:
+def pacs(into: Pacs | None = None, *, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Pacs]:
     """A PACS that listens for as long as the context lasts."""
     found = into or Pacs()
     ae = AE(ae_title="PACS")
     for each in OBJECTS:
         ae.add_supported_context(each, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-    server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, found.store)])
+    handlers = [(evt.EVT_C_STORE, found.store)]
+    server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers, ssl_context=tls)
     found.port = server.server_address[1]
     try:
         yield found

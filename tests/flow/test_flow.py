@@ -11,6 +11,7 @@ from typing import Any
 import fhir_peer
 import hl7_cases
 import pytest
+from delivery_peers import certificates
 from flow import hospital
 from flow.hospital import eventually
 
@@ -221,6 +222,25 @@ def test_the_same_again_changes_nothing_and_another_content_is_refused(tmp_path:
         assert hospital.send(here.port, [hospital.other_content(film)])[str(film.SOPInstanceUID)] == CONFLICT
         assert "duplicate_uid" in {each.details["code"] for each in here.audited("refuse")}
         assert here.only()["revision"] == 1
+
+
+# pynetdicom leaves the sockets of failed handshakes to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_certificates_are_wanted_and_shown(tmp_path: Path) -> None:
+    papers = certificates(tmp_path)
+    door = {"certificate": papers.server, "key": papers.server_key, "client_ca": papers.ca}
+    shown = {"ca": papers.ca, "certificate": papers.client, "key": papers.client_key}
+    with (
+        hospital.pacs(tls=papers.door()) as pacs,
+        site(tmp_path, dicom={"tls": door}, **sent_to(to_pacs(pacs, tls=shown))) as here,
+    ):
+        film = hospital.film()
+        unknown = papers.caller(shows_certificate=False)
+        assert hospital.send(here.port, [film], tls=unknown, timeout_s=3.0) == {str(film.SOPInstanceUID): None}
+        assert here.studies() == {}
+        assert hospital.send(here.port, [film], tls=papers.caller()) == {str(film.SOPInstanceUID): 0}
+        eventually(here.done)
+        assert pacs.of(film.StudyInstanceUID) == {o.instance.sop_instance_uid for o in here.report().objects}
 
 
 def test_without_a_rule_nothing_runs_and_nothing_leaves(tmp_path: Path) -> None:
