@@ -4,18 +4,10 @@ import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { build } from "esbuild";
+import { withoutMeshes } from "./without-meshes.mjs";
 
 const here = import.meta.dirname;
 const out = process.argv[2] ?? path.join(here, "../src/radiolucent/web/static");
-
-/** Formats of surface meshes that cornerstone would read; the page shows images only. */
-const withoutMeshes = {
-  name: "without-meshes",
-  setup(builder) {
-    builder.onResolve({ filter: /IO\/XML\/XMLPolyDataReader/ }, (args) => ({ path: args.path, namespace: "absent" }));
-    builder.onLoad({ filter: /.*/, namespace: "absent" }, () => ({ contents: "export default {};" }));
-  },
-};
 
 const made = await build({
   absWorkingDir: here,

@@ -1,6 +1,6 @@
 import { Enums, RenderingEngine, cache, init, utilities, type Types } from "@cornerstonejs/core";
 import type { Image, Point } from "../api/types";
-import { forgetImages, imageIdOf, registerPixels, spacingOf } from "./pixels";
+import { blank, forgetImages, imageIdOf, registerPixels, spacingOf } from "./pixels";
 
 /** Six numbers of a canvas transformation: image (column, row) to CSS pixels of the viewport. */
 export type Affine = [number, number, number, number, number, number];
@@ -19,6 +19,22 @@ export function startViewer(): RenderingEngine {
   registerPixels();
   engine = new RenderingEngine("radiolucent");
   return engine;
+}
+
+/** Draws one blank picture out of sight, so that the first film does not wait for the viewer to get ready. */
+export async function warmViewer(): Promise<void> {
+  if (engine) return;
+  startViewer();
+  const place = document.createElement("div");
+  place.className = "out-of-sight";
+  document.body.append(place);
+  let drawn: () => void = () => undefined;
+  const isDrawn = new Promise<void>((done) => (drawn = done));
+  const film = new Film(place, () => drawn());
+  await film.show([blank()], 0);
+  await isDrawn;
+  film.close();
+  place.remove();
 }
 
 /** Lets go of every pixel of the study that was shown. */

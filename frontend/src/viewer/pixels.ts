@@ -1,4 +1,4 @@
-import { Enums, imageLoader, metaData, type Types } from "@cornerstonejs/core";
+import { cache, Enums, imageLoader, metaData, type Types } from "@cornerstonejs/core";
 import { bytes } from "../api/client";
 import type { Image } from "../api/types";
 
@@ -20,6 +20,18 @@ export function registerPixels(): void {
     return { promise: load(id, breaking.signal) as never, cancelFn: () => breaking.abort() };
   });
   metaData.addProvider(describe, 10_000);
+}
+
+/** A small black picture that needs no request: what is drawn first compiles what every later picture uses. */
+export function blank(): Image {
+  const image: Image = {
+    image_key: -1, frames_url: "", frame: 1, rows: 8, columns: 8, bits_allocated: 16, bits_stored: 12, is_signed: false,
+    photometric: "MONOCHROME2", slope: 1, intercept: 0, window: { center: 2048, width: 4096 }, voi_function: "linear",
+    pixel_spacing_mm: null, spacing_kind: "none", laterality: null, view: null, position_mm: null, orientation: null, evidence: {},
+  };
+  const id = imageIdOf(image);
+  cache.putImageLoadObject(id, { promise: Promise.resolve(made(id, image, new ArrayBuffer(128))) as never });
+  return image;
 }
 
 /** Forgets images of a study that is closed. */
@@ -76,11 +88,14 @@ function isColour(image: Image): boolean {
 async function load(id: string, signal: AbortSignal): Promise<Types.IImage> {
   const image = known.get(id);
   if (!image) throw new Error("unknown image");
-  const buffer = await bytes(image.frames_url, PLAIN, signal);
+  return made(id, image, await bytes(image.frames_url, PLAIN, signal));
+}
+
+function made(id: string, image: Image, buffer: ArrayBuffer): Types.IImage {
   const values = isColour(image) ? new Uint8Array(buffer) : scaled(image, stored(image, buffer));
-  const [low, high] = isColour(image) ? [0, 255] : range(values);
+  const [low, high] = reach(image);
   const spacing = spacingOf(image);
-  const window = image.window ?? { center: (low + high) / 2, width: Math.max(1, high - low) };
+  const window = image.window ?? windowOf(isColour(image) ? [0, 255] : range(values));
   return {
     imageId: id,
     minPixelValue: low,
@@ -144,13 +159,25 @@ function stored(image: Image, buffer: ArrayBuffer): Stored {
 function scaled(image: Image, values: Stored): Values {
   const { slope, intercept } = image;
   if (slope === 1 && intercept === 0) return values instanceof Int8Array ? Int16Array.from(values) : values;
-  const reach = 2 ** image.bits_stored * Math.abs(slope) + Math.abs(intercept);
-  const isWhole = Number.isInteger(slope) && Number.isInteger(intercept) && reach < 32_768;
+  const isWhole = Number.isInteger(slope) && Number.isInteger(intercept) && Math.max(...reach(image).map(Math.abs)) < 32_768;
   const out = isWhole ? new Int16Array(values.length) : new Float32Array(values.length);
   for (let i = 0; i < values.length; i++) out[i] = values[i]! * slope + intercept;
   return out;
 }
 
+/** The least and the greatest value there can be; looking at each of five million pixels would cost a frame. */
+function reach(image: Image): [number, number] {
+  if (isColour(image)) return [0, 255];
+  const half = 2 ** (image.bits_stored - 1);
+  const ends = (image.is_signed ? [-half, half - 1] : [0, 2 * half - 1]).map((end) => end * image.slope + image.intercept);
+  return [Math.min(...ends), Math.max(...ends)];
+}
+
+function windowOf([low, high]: [number, number]): { center: number; width: number } {
+  return { center: (low + high) / 2, width: Math.max(1, high - low) };
+}
+
+/** The least and the greatest value there are. */
 function range(values: Values): [number, number] {
   let low = Infinity;
   let high = -Infinity;

@@ -25,6 +25,9 @@ export function draw(canvas: HTMLCanvasElement, affine: Affine | null, image: Im
   const context = canvas.getContext("2d")!;
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, width, height);
+  // Chromium (156, without a graphics card) at times goes on showing what was cleared when nothing is drawn after it.
+  // A map that stays must not be: the empty paper is made transparent as a whole.
+  canvas.classList.toggle("blank", !affine || !image || isEmpty(scene, image));
   if (!affine || !image) return;
   const pen = new Pen(context, affine, ratio);
   if (scene.map && scene.map.image_key === image.image_key) {
@@ -35,6 +38,12 @@ export function draw(canvas: HTMLCanvasElement, affine: Affine | null, image: Im
     if (region.image_key === image.image_key) pen.region(region, isActive);
   }
   for (const measure of scene.measures) if (measure.image_key === image.image_key) pen.measure(measure, image);
+}
+
+function isEmpty(scene: Scene, image: Image): boolean {
+  const isHere = (thing: { image_key: number }) => thing.image_key === image.image_key;
+  const hasMap = scene.map !== null && isHere(scene.map) && (scene.isContour || scene.picture !== null);
+  return !hasMap && !scene.measures.some(isHere) && !scene.regions.some(({ region }) => isHere(region));
 }
 
 class Pen {

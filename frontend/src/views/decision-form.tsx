@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Confidence, Image, Point, Region, StudyView, Vocabulary } from "../api/types";
 import { useKeys } from "../keys";
 import { Field, Key } from "./parts";
@@ -12,7 +12,7 @@ const SAID: Record<Form["kind"], string> = { reject: "rejected", modify: "modifi
 export function DecisionForm({ study, vocabulary, signing, form, image }: Props) {
   const [confidence, setConfidence] = useState<Confidence | "">("");
   const first = useRef<HTMLSelectElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     first.current?.focus();
     first.current?.form?.scrollIntoView({ block: "nearest" });
   }, []);

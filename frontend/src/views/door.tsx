@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { api, problemOf, type Problem } from "../api/client";
 import type { Door, Session } from "../api/types";
 import { forgetAddress, here } from "../route";
@@ -33,6 +33,8 @@ function Password({ door, onEntered }: Props & { door: Door | null }) {
   const [needsCode, setNeedsCode] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [isBusy, setBusy] = useState(false);
+  const first = useRef<HTMLInputElement>(null);
+  useLayoutEffect(() => first.current?.focus(), []);
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget as HTMLFormElement);
@@ -50,7 +52,7 @@ function Password({ door, onEntered }: Props & { door: Door | null }) {
   return (
     <form onSubmit={submit}>
       <Field label="Name">
-        <input name="name" autocomplete="username" autofocus required spellcheck={false} />
+        <input name="name" autocomplete="username" ref={first} required spellcheck={false} />
       </Field>
       <Field label="Password">
         <input name="password" type="password" autocomplete="current-password" required />

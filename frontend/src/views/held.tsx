@@ -31,7 +31,7 @@ export function Held({ lease, mayBreak }: { lease: Holding; mayBreak: boolean })
       {!mayBreak ? null : isBreaking ? (
         <form onSubmit={submit}>
           <Field label="Reason">
-            <input name="reason" required minLength={5} autofocus />
+            <input name="reason" required minLength={5} ref={(input) => input?.focus()} />
           </Field>
           <button type="submit">Take over</button>
         </form>

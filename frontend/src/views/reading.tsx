@@ -4,7 +4,7 @@ import type { Finding, Session, StudyView, Vocabulary } from "../api/types";
 import { nameOf } from "../decision/draft";
 import { useKeys } from "../keys";
 import { about, moment, person } from "../words";
-import { dropPixels, startViewer } from "../viewer/film";
+import { dropPixels, warmViewer } from "../viewer/film";
 import { dropMaps } from "../viewer/maps";
 import { Closed } from "./closed";
 import { Films } from "./films";
@@ -18,7 +18,7 @@ import { useLooking } from "./looking";
 
 /** Starts the viewer while the worklist is read, so that the first image comes at once. */
 export function warmUp(): void {
-  startViewer();
+  void warmViewer();
 }
 
 type Props = { studyKey: string; session: Session; onBack: () => void };
