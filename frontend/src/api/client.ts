@@ -113,5 +113,6 @@ export const api = {
   leaveLease: (key: string) => call<void>("DELETE", study(key, "/lease")),
   breakGlass: (key: string, reason: string) => call<unknown>("POST", study(key, "/break-glass"), { reason }),
   decide: (key: string, decision: DecisionRequest) => call<Decision>("POST", study(key, "/decision"), decision),
-  decisions: (key: string) => call<Decision[]>("GET", study(key, "/decisions")),
+  retract: (key: string, reason: string) => call<unknown>("POST", study(key, "/retract"), { reason }),
+  rerun: (key: string) => call<unknown>("POST", study(key, "/rerun")),
 };

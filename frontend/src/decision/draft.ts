@@ -1,4 +1,4 @@
-import type { AddedFinding, Assessment, DecisionRequest, Finding, FindingDecision, StudyView } from "../api/types";
+import type { AddedFinding, Assessment, DecisionRequest, Finding, FindingDecision, Region, StudyView } from "../api/types";
 
 /** A decision that is not signed yet. It lives in this page's memory and nowhere else. */
 export type Draft = {
@@ -59,9 +59,32 @@ export function request(draft: Draft, study: StudyView): DecisionRequest {
     supersedes: study.decision?.decision_id ?? null,
     is_final: draft.isFinal,
     comment: draft.comment,
-    findings: Object.values(draft.assessments),
-    added: [...draft.added],
+    findings: Object.values(draft.assessments).map((said) => ({
+      engine: said.engine,
+      key: said.key,
+      assessment: said.assessment,
+      reason_code: said.reason_code,
+      comment: said.comment,
+      changed: said.changed && {
+        key: said.changed.key,
+        display: said.changed.display,
+        confidence: said.changed.confidence,
+        regions: said.changed.regions.map(drawn),
+      },
+    })),
+    added: draft.added.map(({ key, display, confidence, comment, regions }) => ({
+      key,
+      display,
+      confidence,
+      comment,
+      regions: regions.map(drawn),
+    })),
   };
+}
+
+/** A correction starts from an answer of the server; only what a request may hold goes back. */
+function drawn({ image_key, kind, points }: Region): Region {
+  return { image_key, kind, points };
 }
 
 function uuid(): string {

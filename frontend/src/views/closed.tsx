@@ -15,7 +15,7 @@ export function Closed({ studyKey, problem, onBack, onOpened }: Props) {
   return (
     <main class="closed">
       <Trouble error={problem} onRetry={onOpened} />
-      {problem.status === 403 && (
+      {problem.code === "other_site" && (
         <form onSubmit={breakGlass}>
           <h2>Emergency access</h2>
           <p>Opens this one study for 60 minutes. It is recorded, and an alert goes out.</p>

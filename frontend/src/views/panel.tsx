@@ -10,6 +10,7 @@ import { Opinion } from "./opinion";
 import { Key, Strokes } from "./parts";
 import { SignBar, Signed } from "./sign-bar";
 import type { Signing } from "./signing";
+import { Again } from "./again";
 import { Held } from "./held";
 
 export type PanelProps = {
@@ -21,6 +22,7 @@ export type PanelProps = {
   lease: Holding;
   mayDecide: boolean;
   mayBreak: boolean;
+  may: (permission: string) => boolean;
   onStudy: (study: StudyView) => void;
 };
 
@@ -60,6 +62,7 @@ export function Panel(props: PanelProps) {
         <Others study={study} looking={looking} signing={signing} finding={finding} />
         <Changes study={study} />
         <About study={study} finding={finding} />
+        <Again study={study} may={props.may} />
       </div>
       <SignBar study={study} signing={signing} />
     </aside>

@@ -82,7 +82,12 @@ function Open({ study, vocabulary, session, onBack, onStudy, onReload }: OpenPro
           <Films study={study} finding={active} looking={looking} signing={signing} />
         )}
       </main>
-      <Panel {...{ study, vocabulary, looking, signing, lease, onStudy }} finding={active} mayDecide={may("decision.sign")} mayBreak={may("lease.break")} />
+      <Panel
+        {...{ study, vocabulary, looking, signing, lease, onStudy, may }}
+        finding={active}
+        mayDecide={may("decision.sign")}
+        mayBreak={may("lease.break")}
+      />
       <Foot>
         <Evidence finding={active} />
         {study.audit_sequence !== null && <span>Audit entry {study.audit_sequence}</span>}

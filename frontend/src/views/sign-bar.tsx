@@ -55,6 +55,11 @@ export function SignBar({ study, signing }: { study: StudyView; signing: Signing
   );
 }
 
+const OUTDATED: Record<string, string> = {
+  result_superseded: "This result was replaced by a newer one while you read. Nothing was signed.",
+  decision_superseded: "Somebody signed another decision while you read. Nothing was signed.",
+};
+
 function Refused({ signing }: { signing: Signing }) {
   const { problem, isUnanswered } = signing;
   if (!problem) return null;
@@ -68,13 +73,13 @@ function Refused({ signing }: { signing: Signing }) {
       </div>
     );
   }
-  const isOutdated = problem.code === "result_superseded";
+  const isOutdated = problem.code in OUTDATED;
   return (
     <div class="trouble" role="alert">
-      <p>{isOutdated ? "This result was replaced by a newer one while you read. Nothing was signed." : problem.text}</p>
+      <p>{OUTDATED[problem.code] ?? problem.text}</p>
       {isOutdated && (
         <button type="button" onClick={signing.startAnew}>
-          Show the new result
+          Show what is new
         </button>
       )}
     </div>
