@@ -6,9 +6,9 @@ const SCHEME = "radiolucent";
 const PLAIN = "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1";
 const known = new Map<string, Image>();
 
-/** The name under which cornerstone loads an image. */
+/** The name under which cornerstone loads an image: its address, because a prior counts its images from 0 as well. */
 export function imageIdOf(image: Image): string {
-  const id = `${SCHEME}:${image.image_key}`;
+  const id = `${SCHEME}:${image.frames_url}`;
   known.set(id, image);
   return id;
 }
