@@ -51,6 +51,8 @@ export function FilmView(props: Props) {
     };
   }, [redraw]);
 
+  // The same pictures told anew (with what was hidden before) are no reason to lose window and zoom.
+  const stack = props.images.map((image) => image.frames_url).join(" ");
   useEffect(() => {
     const made = film.current;
     if (!made || props.images.length === 0) return;
@@ -59,7 +61,7 @@ export function FilmView(props: Props) {
       () => film.current === made && latest.current.onFilm?.(made),
       () => setFailed(true),
     );
-  }, [props.images]);
+  }, [stack]);
   useEffect(() => void film.current?.goTo(props.index).catch(() => setFailed(true)), [props.index]);
   useLayoutEffect(redraw);
 
