@@ -83,7 +83,7 @@ MODELS = models()
 
 
 def test_every_table_has_its_section_in_the_order_of_the_code() -> None:
-    assert len(MODELS) == 16
+    assert len(MODELS) == 17
     titles = [title for title in sections() if title in MODELS]
     in_code = [title for title in MODELS if title != TLS]
     assert [t for t in titles if t != TLS] == in_code
@@ -127,6 +127,7 @@ def complete(title: str, row: str) -> str:
         "`[[dicom.callers]]`": ['ae_title = "X"'],
         "`[[rules]]`": ['name = "r"'],
         "`[[destinations]]`": ['name = "pacs"', 'kind = "dimse"', 'host = "h"', "port = 1", 'ae_title = "A"'],
+        "`[[archives]]`": ['name = "pacs"', 'kind = "dimse"', 'host = "h"', "port = 1", 'ae_title = "A"'],
         "`[http]`": ["allow_anonymous = true"],
         "`[retention]`": ["images_days = 1"],
     }.get(title, [])

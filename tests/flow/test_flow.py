@@ -385,3 +385,28 @@ def test_a_rule_that_names_no_engine_stops_the_start(tmp_path: Path) -> None:
         pass
     assert raised.value.code == "unknown_engine"
     assert not (tmp_path / "data").exists(), "nothing was begun"
+
+
+def test_the_order_comes_from_a_fhir_server(tmp_path: Path) -> None:
+    ordered = {
+        "resourceType": "ServiceRequest",
+        "id": "41",
+        "identifier": [{"system": "urn:acc", "value": "ACC-7"}],
+        "status": "active",
+        "intent": "order",
+        "priority": "stat",
+        "subject": {"reference": "Patient/7"},
+        "reasonCode": [{"text": "Chest pain"}],
+    }
+    ehr = fhir_peer.Ehr(stored={"ServiceRequest/41": ordered, "Patient/7": {"resourceType": "Patient", "id": "7"}})
+    with fhir_peer.serving(ehr) as url:
+        fhir = {"name": "fhir", "kind": "fhir", "url": url, "orders": True, "accession_system": "urn:acc"}
+        given = {"destinations": [fhir], "completion": {"quiet_s": 3.0}}
+        with site(tmp_path, **given) as here:
+            hospital.send(here.port, [hospital.film(AccessionNumber="ACC-7")])
+            eventually(here.done)
+            report, row, (told,) = here.report(), here.only(), here.audited("order")
+
+    assert row["priority"] == "stat"
+    assert report.context.order.reason == "Chest pain"
+    assert (told.details["interface"], told.details["accession_number"]) == ("fhir", "ACC-7")

@@ -39,6 +39,8 @@ def running(folder: Path) -> Iterator[tuple[str, int]]:
         "Plugins": [],
         "DicomCheckCalledAet": False,
         "DicomAlwaysAllowStore": True,
+        "DicomAlwaysAllowFind": True,
+        "DicomAlwaysAllowGet": True,
     }
     (folder / "orthanc.json").write_text(json.dumps(settings))
     with (folder / "log.txt").open("wb") as log:

@@ -59,13 +59,7 @@ def prior_of(kept: Sequence[KeptStudy], study: StudyRow, headers: Sequence[str],
     headers
         Image headers of the study that asks, as DICOM JSON.
     """
-    described = _described(study.study_instance_uid, study.header, headers)
-    current = Current(
-        study_instance_uid=study.study_instance_uid,
-        modality=next(iter(described.modalities), ""),
-        body_part=next(iter(described.body_parts), ""),
-        started=described.started,
-    )
+    current = current_of(study, headers)
     by_uid = {each.study_instance_uid: each for each in kept}
     found = [_described(each.study_instance_uid, each.header, each.headers) for each in kept]
     chosen = choose_priors(found, of=current, limit=1)
@@ -77,6 +71,17 @@ def prior_of(kept: Sequence[KeptStudy], study: StudyRow, headers: Sequence[str],
         study_instance_uid=best.study_instance_uid,
         date=f"{day[:4]}-{day[4:6]}-{day[6:8]}" if len(day) >= 8 else "",
         folder=folder_of(root, best.study_key, best.revision),
+    )
+
+
+def current_of(study: StudyRow, headers: Sequence[str]) -> Current:
+    """A study as the one that wants priors; ``headers`` are of its images, as DICOM JSON."""
+    described = _described(study.study_instance_uid, study.header, headers)
+    return Current(
+        study_instance_uid=study.study_instance_uid,
+        modality=next(iter(described.modalities), ""),
+        body_part=next(iter(described.body_parts), ""),
+        started=described.started,
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Protocol
 
 from radiolucent.errors import InputRefused
@@ -57,6 +59,7 @@ class Intake:
         self._quiet_s, self._most_bytes = quiet_s, most_bytes
         self._implementation = implementation_class_uid
         self._on_kept = on_kept
+        self._expected: set[str] = set()
 
     def keep(self, offered: Offered) -> Kept:
         """Keep one instance; when this returns, it is on disk and in the database.
@@ -92,6 +95,15 @@ class Intake:
         self._on_kept()
         return kept
 
+    @contextmanager
+    def expecting(self, study_instance_uid: str) -> Iterator[None]:
+        """Within, images of this study come because we asked for them, to compare with, through whichever door."""
+        self._expected.add(study_instance_uid)
+        try:
+            yield
+        finally:
+            self._expected.discard(study_instance_uid)
+
     def refuse(self, code: str, sender: str, peer: str) -> None:
         """Put on record that something was not kept."""
         self._counted.refused(code)
@@ -109,10 +121,18 @@ class Intake:
             self._blobs.check_space(received.size_bytes)
             path = self._blobs.put(received.sha256, (found.head, offered.dataset))
             self._faults.at("stored")
-        return self._journal.gathered(lambda entry: self._note(entry, offered, received, known=known, path=path))
+        is_prior = received.study_instance_uid in self._expected
+        return self._journal.gathered(
+            lambda entry: self._note(entry, offered, received, known=known, path=path, is_prior=is_prior)
+        )
 
-    def _note(self, entry: Entry, offered: Offered, received: Received, *, known: Kept | None, path: str) -> Kept:
-        kept = known or intake.keep(entry.connection, received, path=path, now=entry.at, quiet_s=self._quiet_s)
+    def _note(
+        self, entry: Entry, offered: Offered, received: Received, *, known: Kept | None, path: str, is_prior: bool
+    ) -> Kept:
+        at, quiet_s = entry.at, self._quiet_s
+        kept = known or intake.keep(entry.connection, received, path=path, now=at, quiet_s=quiet_s, is_prior=is_prior)
+        if kept.outcome == "same" and not is_prior:
+            kept = replace(kept, reopened=intake.is_wanted(entry.connection, kept.study_key, now=at, quiet_s=quiet_s))
         if kept.outcome != "conflict":
             entry.audit(
                 "receive",

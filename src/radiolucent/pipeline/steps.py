@@ -24,6 +24,7 @@ from radiolucent.pipeline.reading_folder import attempt, is_whole, settle
 from radiolucent.pipeline.study_context import study_context
 from radiolucent.pipeline.study_report import Source, build_report, not_processed, object_rows
 from radiolucent.records.engine import EngineSpec
+from radiolucent.records.received import PRIOR
 from radiolucent.records.result import Reason
 from radiolucent.records.study import Priority, StudyReport
 from radiolucent.settings import Rule
@@ -91,6 +92,9 @@ class Steps:
             if not work.claim(entry.connection, job, by=by):
                 return None
             study = work.study(entry.connection, job.study_key)
+            if study.rule == PRIOR:
+                work.move(entry.connection, job, to="processing")
+                return Routed(rule=PRIOR, engine=None, destinations=())
             rule = self._rule(entry.connection, study)
             if rule is None:
                 work.move(entry.connection, job, to="unrouted", code="no_rule")

@@ -39,6 +39,10 @@ class Received:
     is_stat: bool = False
 
 
+PRIOR = "(prior)"
+"""In the place of a rule's name: the study was asked for to compare with; it is read and sent nowhere."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """What became of an instance.

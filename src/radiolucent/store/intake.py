@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from radiolucent.records.received import Kept, Received
+from radiolucent.records.received import PRIOR, Kept, Received
 from radiolucent.store.schema import instances, orders, studies
 
 # Statements are built once: building one takes longer than running it, and these run for every image.
@@ -17,7 +17,7 @@ KNOWN = select(instances.c.sha256, instances.c.study_key, instances.c.path).wher
     instances.c.sop_instance_uid == bindparam("sop_instance_uid")
 )
 STUDY = (
-    select(studies.c.study_key, studies.c.state, studies.c.revision, studies.c.expected_count)
+    select(studies.c.study_key, studies.c.state, studies.c.revision, studies.c.expected_count, studies.c.rule)
     .where(studies.c.study_instance_uid == bindparam("study_instance_uid"))
     .with_for_update()
 )
@@ -27,10 +27,17 @@ RESTORE = update(instances).where(instances.c.sop_instance_uid == bindparam("of_
 COUNT = select(func.count()).where(instances.c.study_key == bindparam("study_key"), instances.c.role == "source")
 
 
-def keep(connection: Connection, received: Received, *, path: str, now: float, quiet_s: float) -> Kept:
+def keep(
+    connection: Connection, received: Received, *, path: str, now: float, quiet_s: float, is_prior: bool = False
+) -> Kept:
     """Note an instance whose bytes are kept at ``path``; nothing changes where its UID is known.
 
     One that retention had cleared is there again, for as long as a new one; its study rests as it is.
+
+    Parameters
+    ----------
+    is_prior
+        It was asked for to compare with: a study that begins with it is a prior, until an image of it comes unasked.
     """
     known = _known(connection, received)
     if known is not None and known.outcome == "cleared":
@@ -38,7 +45,7 @@ def keep(connection: Connection, received: Received, *, path: str, now: float, q
         return replace(known, outcome="restored")
     if known is not None:
         return known
-    study = _study(connection, received, now=now)
+    study = _study(connection, received, now=now, rule=PRIOR if is_prior else None)
     if connection.dialect.name != "sqlite":  # where nobody else can have written since the first look
         known = _known(connection, received)  # again, with the study locked: another sender may have been at the same
         if known is not None:
@@ -51,7 +58,9 @@ def keep(connection: Connection, received: Received, *, path: str, now: float, q
     changes: dict[str, Any] = {"last_received_at": now, "due_at": due, "expected_count": expected}
     if reopened:
         changes |= {"state": "receiving", "revision": study.revision + 1, "attempts": 0, "code": None}
-    if received.is_stat:
+    if study.rule == PRIOR and not is_prior:
+        changes["rule"] = None
+    if received.is_stat and not is_prior:
         changes["priority"] = "stat"
     connection.execute(CHANGE_STUDY, {"of_study": key, **changes})
     return Kept(outcome="new", study_key=key, reopened=reopened)
@@ -80,6 +89,16 @@ def find_known(connection: Connection, received: Received) -> Kept | None:
     return _known(connection, received)
 
 
+def is_wanted(connection: Connection, study_key: str, *, now: float, quiet_s: float) -> bool:
+    """An image of a prior came unasked, though it is known: from now on its study is one like any other."""
+    done = connection.execute(
+        update(studies)
+        .where(studies.c.study_key == study_key, studies.c.rule == PRIOR)
+        .values(rule=None, state="receiving", revision=studies.c.revision + 1, due_at=now + quiet_s, code=None)
+    )
+    return done.rowcount == 1
+
+
 def force_complete(connection: Connection, study_key: str, *, now: float) -> bool:
     """Let a study that is still receiving be complete at once."""
     done = connection.execute(
@@ -97,7 +116,7 @@ def _known(connection: Connection, received: Received) -> Kept | None:
     return Kept(outcome="same" if row.path else "cleared", study_key=row.study_key)
 
 
-def _study(connection: Connection, received: Received, *, now: float) -> Row[Any, Any, Any, Any]:
+def _study(connection: Connection, received: Received, *, now: float, rule: str | None) -> Row[*tuple[Any, ...]]:
     wanted = {"study_instance_uid": received.study_instance_uid}
     found = connection.execute(STUDY, wanted).first()
     if found is not None:
@@ -119,6 +138,7 @@ def _study(connection: Connection, received: Received, *, now: float) -> Row[Any
             study_key=secrets.token_hex(16),
             study_instance_uid=received.study_instance_uid,
             state="receiving",
+            rule=rule,
             revision=1,
             priority=priority or "routine",
             attempts=0,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, tuple_
 
+from radiolucent.records.received import PRIOR
 from radiolucent.records.study import Patient
 from radiolucent.store.hospital import patient_of
 from radiolucent.store.schema import instances, patients, results, studies
@@ -79,6 +80,26 @@ def read_before(connection: Connection, patient: Patient, *, but: str, limit: in
         )
         for row in rows
     ]
+
+
+def just_come(connection: Connection, *, since: float) -> list[str]:
+    """Keys of studies of which the first image came since, and that were not asked for."""
+    rows = connection.execute(
+        select(studies.c.study_key)
+        .where(
+            studies.c.first_received_at >= since,
+            studies.c.state.in_(["receiving", "ready", "processing"]),
+            studies.c.rule.is_distinct_from(PRIOR),
+        )
+        .order_by(studies.c.first_received_at)
+    )
+    return [row.study_key for row in rows]
+
+
+def key_of(connection: Connection, study_instance_uid: str) -> str | None:
+    """The key of a study that is here."""
+    wanted = select(studies.c.study_key).where(studies.c.study_instance_uid == study_instance_uid)
+    return connection.execute(wanted).scalar()
 
 
 def _headers(connection: Connection, keys: list[str]) -> dict[str, tuple[str, ...]]:

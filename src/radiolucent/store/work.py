@@ -9,6 +9,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, true, update
 
+from radiolucent.records.received import PRIOR
 from radiolucent.records.study import InstanceRef, Priority, StudyReport
 from radiolucent.store.documents import from_text, to_text
 from radiolucent.store.schema import deliveries, instances, results, studies
@@ -339,8 +340,13 @@ def retractions_before(connection: Connection, job: Job) -> int:
 
 
 def all_reports(connection: Connection) -> Iterator[StudyReport]:
-    """Every kept report, oldest first."""
-    rows = select(results.c.report).order_by(results.c.produced_at, results.c.study_key)
+    """Every kept report, oldest first; those of studies that were asked for to compare with are nobody's business."""
+    rows = (
+        select(results.c.report)
+        .join(studies, studies.c.study_key == results.c.study_key)
+        .where(studies.c.rule.is_distinct_from(PRIOR))
+        .order_by(results.c.produced_at, results.c.study_key)
+    )
     for row in connection.execution_options(yield_per=100).execute(rows):
         yield from_text(StudyReport, row.report)
 

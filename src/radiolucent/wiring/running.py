@@ -16,9 +16,12 @@ from radiolucent.pipeline.faults import Faults
 from radiolucent.pipeline.orders import Orders
 from radiolucent.settings import Settings
 from radiolucent.wiring.audit_forwarding import AuditForwarding
+from radiolucent.wiring.begun import Begun
 from radiolucent.wiring.doors import HttpDoor, hl7_door
 from radiolucent.wiring.folder_watch import FolderWatch
 from radiolucent.wiring.operator import reporter_of
+from radiolucent.wiring.order_asking import OrderAsking
+from radiolucent.wiring.pulling import Pulling
 from radiolucent.wiring.serving import Installation, clock
 
 log = logging.getLogger(__name__)
@@ -41,6 +44,7 @@ class Running:
         self.http: HttpDoor | None = None
         self.hl7: MllpServer | None = None
         self.watch: FolderWatch | None = None
+        self.begun: Begun | None = None
         self.forwarding: AuditForwarding | None = None
 
     def __enter__(self) -> Running:
@@ -57,6 +61,9 @@ class Running:
             if settings.mllp.enabled:
                 orders = Orders(self.installation.journal, on_kept=self.installation.service.wake)
                 self.hl7 = hl7_door(settings.mllp, orders)
+            todo = self._asked_elsewhere(settings) if settings.reader.enabled else []
+            if todo:
+                self.begun = Begun(self.installation.journal, todo)
             if settings.watch.folder is not None:
                 self.watch = FolderWatch(settings.watch, self.installation.intake)
             if settings.http.enabled:
@@ -66,12 +73,22 @@ class Running:
             raise
         return self
 
+    def _asked_elsewhere(self, settings: Settings) -> list[Callable[[str], None]]:
+        """Orders first: they say how urgent a study is."""
+        journal = self.installation.journal
+        todo: list[Callable[[str], None]] = [
+            OrderAsking(row, journal).ask for row in settings.destinations if row.kind == "fhir" and row.orders
+        ]
+        if settings.archives:
+            todo.append(Pulling(settings, journal, self.installation.intake).pull)
+        return todo
+
     def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> None:
         """Close the doors, let what runs end."""
-        for door in (self.watch, self.hl7, self.http, self.forwarding):
+        for door in (self.watch, self.begun, self.hl7, self.http, self.forwarding):
             if door is not None:
                 door.stop()
         self.installation.stop(timeout_s=DRAIN_S)

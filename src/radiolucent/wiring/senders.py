@@ -16,7 +16,8 @@ from radiolucent.report.dicom.uids import SOFTWARE_DEVICE_UID, uid_from
 from radiolucent.report.fhir.bundle import build_bundle
 from radiolucent.report.fhir.options import FhirOptions
 from radiolucent.report.hl7.oru import Hl7Route, build_oru
-from radiolucent.settings import Destination, Settings
+from radiolucent.settings import Settings
+from radiolucent.settings.peers import Destination
 from radiolucent.wiring import tls
 
 COMMITMENT_WAIT_S = 10.0
@@ -127,18 +128,7 @@ class FhirSender:
     def __init__(self, row: Destination) -> None:
         assert row.url is not None
         self.address = row.url
-        files = row.tls
-        self._peer = FhirPeer(
-            url=row.url,
-            token=_secret(row.token, row.name),
-            user=row.user,
-            password=_secret(row.password, row.name),
-            ca=None if files is None else files.ca,
-            certificate=None if files is None else files.certificate,
-            key=None if files is None else files.key,
-            timeout_s=row.timeout_s,
-        )
-        FhirConnection(self._peer).close()  # whatever is wrong with it is told at start-up
+        self._peer = fhir_peer(row)
         self._options = FhirOptions(
             patient_system=row.patient_system,
             accession_system=row.accession_system,
@@ -157,6 +147,30 @@ class FhirSender:
         with FhirConnection(self._peer) as connection:
             connection.transact(build_bundle(report, self._options, earlier=earlier))
         return ()
+
+
+def fhir_peer(row: Destination) -> FhirPeer:
+    """How to reach a FHIR server; whatever is wrong with it is told at start-up.
+
+    Raises
+    ------
+    SettingsError
+        ``secret_file``, ``fhir_peer``.
+    """
+    assert row.url is not None
+    files = row.tls
+    peer = FhirPeer(
+        url=row.url,
+        token=secret(row.token, row.name),
+        user=row.user,
+        password=secret(row.password, row.name),
+        ca=None if files is None else files.ca,
+        certificate=None if files is None else files.certificate,
+        key=None if files is None else files.key,
+        timeout_s=row.timeout_s,
+    )
+    FhirConnection(peer).close()
+    return peer
 
 
 def not_committed(count: int) -> PeerRefused:
@@ -184,15 +198,22 @@ def _peer(row: Destination, settings: Settings) -> DimsePeer | WebPeer:
     assert row.url is not None
     return WebPeer(
         url=row.url,
-        token=_secret(row.token, row.name),
+        token=secret(row.token, row.name),
         user=row.user,
-        password=_secret(row.password, row.name),
+        password=secret(row.password, row.name),
         timeout_s=row.timeout_s,
         tls=context,
     )
 
 
-def _secret(path: Path | None, name: str) -> str | None:
+def secret(path: Path | None, name: str) -> str | None:
+    """The text of a token or password file of a peer; ``None`` without a file.
+
+    Raises
+    ------
+    SettingsError
+        ``secret_file``.
+    """
     if path is None:
         return None
     try:
@@ -200,7 +221,7 @@ def _secret(path: Path | None, name: str) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
             "secret_file",
-            found=f"a token or password file of destination {name} that cannot be read",
+            found=f"a token or password file of {name} that cannot be read",
             expected="a text file with nothing but the secret",
             action="Mend the path in the settings file, or the file's permissions.",
         ) from error

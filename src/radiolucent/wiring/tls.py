@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 
 from radiolucent.errors import SettingsError
-from radiolucent.settings import Tls
+from radiolucent.settings.kinds import Tls
 
 
 def door(tls: Tls | None, *, where: str) -> ssl.SSLContext | None:

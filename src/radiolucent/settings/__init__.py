@@ -9,84 +9,23 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from radiolucent.errors import SettingsError
-from radiolucent.standards.hl7_text import CHARACTER_SETS, codec_of
-
-AE_TITLE = re.compile(r"[\x20-\x5b\x5d-\x7e]{1,16}")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+from radiolucent.settings.kinds import AeTitle, File, Many, Name, Port, ReadSet, Seconds, Table, Tls, WrongRow
+from radiolucent.settings.peers import Archive, Destination
 
 
-def _ae_title(text: str) -> str:
-    if not AE_TITLE.fullmatch(text) or not text.strip():
-        raise ValueError("an application entity title: 1 to 16 printable ASCII characters, no backslash")
-    return text.strip()
-
-
-def _name(text: str) -> str:
-    if not NAME.fullmatch(text):
-        raise ValueError("a name of letters, digits, '.', '_' or '-'")
-    return text
-
-
-def _read_set(text: str) -> str:
-    if codec_of(text) is None:
-        raise ValueError("a character set of HL7 table 0211 that docs/hl7.md lists")
-    return text
-
-
-def _written_set(text: str) -> str:
-    if text not in CHARACTER_SETS:
-        raise ValueError("one character set of HL7 table 0211 that docs/hl7.md lists")
-    return text
-
-
-T = TypeVar("T")
-# What TOML has no type for is the only thing that is taken for another: text for a path, an array for a tuple.
-File = Annotated[Path, Field(strict=False)]
-Many = Annotated[tuple[T, ...], Field(strict=False)]
-AeTitle = Annotated[str, AfterValidator(_ae_title)]
-Name = Annotated[str, AfterValidator(_name)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-
-
-class _WrongRow(ValueError):
-    """A row that is wrong only beside others, so that pydantic does not know its name."""
-
-    def __init__(self, row: str, *, found: str, expected: str) -> None:
-        self.row, self.found = row, found
-        super().__init__(expected)
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Tls(_Strict):
-    """TLS of one door or peer (BCP 195: 1.2 or later).
-
-    A door needs ``certificate`` and ``key``; with ``client_ca`` it wants a certificate of its callers. A peer is
-    checked against ``ca`` (else the system's), and shown ``certificate`` and ``key`` where there are any.
-    """
-
-    certificate: File | None = None
-    key: File | None = None
-    ca: File | None = None
-    client_ca: File | None = None
-
-
-class Caller(_Strict):
+class Caller(Table):
     """Who may send to us: application entity title and host (name, address or network); ``*`` is anyone."""
 
     ae_title: str
     host: str = "*"
 
 
-class Dicom(_Strict):
+class Dicom(Table):
     """Our DICOM door: C-ECHO and C-STORE."""
 
     enabled: bool = True
@@ -101,7 +40,7 @@ class Dicom(_Strict):
     tls: Tls | None = None
 
 
-class Http(_Strict):
+class Http(Table):
     """Our HTTP door: health, metrics, DICOMweb, FHIR. Beyond this machine a token is needed."""
 
     enabled: bool = True
@@ -119,7 +58,7 @@ class Http(_Strict):
         return self
 
 
-class Mllp(_Strict):
+class Mllp(Table):
     """Our HL7 v2 door for orders and patient updates.
 
     ``character_set`` is that of messages that name none (MSH-18); ``processing_ids``: which of P, T and D are taken;
@@ -132,32 +71,32 @@ class Mllp(_Strict):
     allowed_hosts: Many[str] = ("127.0.0.1", "::1")
     idle_timeout_s: Seconds = 300.0
     max_connections: int = Field(default=16, ge=1, le=256)
-    character_set: Annotated[str, AfterValidator(_read_set)] = "ASCII"
+    character_set: ReadSet = "ASCII"
     processing_ids: Many[Literal["P", "T", "D"]] = ("P",)
     authority: str = ""
     tls: Tls | None = None
 
 
-class Watch(_Strict):
+class Watch(Table):
     """A folder whose files are taken in. They are removed once kept; refused ones move to ``refused/`` in it."""
 
     folder: File | None = None
     interval_s: Seconds = 2.0
 
 
-class Storage(_Strict):
+class Storage(Table):
     """Below ``reserve_mb`` of free space we refuse images (A700) before the disk is full."""
 
     reserve_mb: int = Field(default=2048, ge=16)
 
 
-class Completion(_Strict):
+class Completion(Table):
     """A study is complete when no image came for ``quiet_s``, or when it has as many as were announced."""
 
     quiet_s: float = Field(default=5.0, ge=0, le=3600)
 
 
-class Reader(_Strict):
+class Reader(Table):
     """The processes that read images: ``processes`` of them side by side, and one more for urgent studies alone.
 
     Each is killed over its limits. After ``max_attempts`` crashes or time-outs a study is quarantined.
@@ -173,7 +112,7 @@ class Reader(_Strict):
     guards: Literal["refuse", "flag"] = "refuse"
 
 
-class Delivery(_Strict):
+class Delivery(Table):
     """How long a destination that does not answer is tried: waits double from ``first_wait_s`` to ``longest_wait_s``.
 
     After ``max_attempts`` a delivery is dead: visible, kept, and sent again by ``radiolucent deliveries retry``.
@@ -185,7 +124,7 @@ class Delivery(_Strict):
     parallel: int = Field(default=4, ge=1, le=64)
 
 
-class Rule(_Strict):
+class Rule(Table):
     """One routing rule. A condition that is left out holds for everything; all that are given must hold.
 
     ``modality``, ``body_part``, ``calling_ae``: any of these values, in any image of the study, whatever their case.
@@ -212,45 +151,7 @@ class Rule(_Strict):
         return self
 
 
-class Destination(_Strict):
-    """Where results go. ``kind`` decides which rows count.
-
-    ``dimse``: ``host``, ``port``, ``ae_title``; ``stow`` and ``fhir``: ``url``, and ``token`` (a file), or ``user`` and
-    ``password`` (a file); ``mllp``: ``host``, ``port``, ``application``, ``facility``, acknowledgement
-    ``mode`` and ``character_set`` (MSH-18). ``patient_system`` and
-    ``accession_system`` are the identifier systems of a FHIR server.
-    """
-
-    name: Name
-    kind: Literal["dimse", "stow", "mllp", "fhir"]
-    host: str | None = None
-    port: Port | None = None
-    ae_title: AeTitle | None = None
-    url: str | None = None
-    token: File | None = None
-    user: str | None = None
-    password: File | None = None
-    profile: Literal["orthanc", "ohif", "weasis", "old-pacs"] = "orthanc"
-    commitment: bool = False
-    application: str = ""
-    facility: str = ""
-    mode: Literal["original", "enhanced"] = "original"
-    character_set: Annotated[str, AfterValidator(_written_set)] = "UNICODE UTF-8"
-    patient_system: str | None = None
-    accession_system: str | None = None
-    timeout_s: Seconds = 30.0
-    tls: Tls | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> Destination:
-        needed = {"dimse": ("host", "port", "ae_title"), "mllp": ("host", "port"), "stow": ("url",), "fhir": ("url",)}
-        missing = [row for row in needed[self.kind] if getattr(self, row) is None]
-        if missing:
-            raise ValueError(f"{', '.join(missing)} for a destination of kind {self.kind}")
-        return self
-
-
-class Audit(_Strict):
+class Audit(Table):
     """``checkpoints``: a signed file, best on a disk that this machine cannot rewrite; default: in the data folder."""
 
     checkpoints: File | None = None
@@ -261,7 +162,7 @@ class Audit(_Strict):
     syslog_tls: Tls = Tls()
 
 
-class Retention(_Strict):
+class Retention(Table):
     """Days that finished studies are kept; 0 keeps them for ever. Results outlive images, never the other way round."""
 
     images_days: int = Field(default=0, ge=0)
@@ -274,14 +175,14 @@ class Retention(_Strict):
         return self
 
 
-class Site(_Strict):
+class Site(Table):
     """How we call ourselves in HL7 (MSH-3, MSH-4) and in objects."""
 
     application: str = "RADIOLUCENT"
     facility: str = "RADIOLOGY"
 
 
-class Settings(_Strict):
+class Settings(Table):
     """An installation. Paths are relative to the settings file; ``data`` holds everything that must not be lost."""
 
     data: File = Path("radiolucent-data")
@@ -301,19 +202,21 @@ class Settings(_Strict):
     retention: Retention = Retention()
     rules: Many[Rule] = ()
     destinations: Many[Destination] = ()
+    archives: Many[Archive] = ()
 
     @model_validator(mode="after")
     def _coherent(self) -> Settings:
         names = [d.name for d in self.destinations]
-        for table, given in (("rules", [r.name for r in self.rules]), ("destinations", names)):
+        kept = [a.name for a in self.archives]
+        for table, given in (("rules", [r.name for r in self.rules]), ("destinations", names), ("archives", kept)):
             twice = sorted({n for n in given if given.count(n) > 1})
             if twice:
-                raise _WrongRow(f"{table}.name", found=", ".join(twice), expected="each name once")
+                raise WrongRow(f"{table}.name", found=", ".join(twice), expected="each name once")
         for number, rule in enumerate(self.rules):
             unknown = [n for n in rule.destinations if n not in names]
             if unknown:
                 row = f"rules.{number}.destinations"
-                raise _WrongRow(row, found=", ".join(unknown), expected=f"destinations that exist, in rule {rule.name}")
+                raise WrongRow(row, found=", ".join(unknown), expected=f"destinations that exist, in rule {rule.name}")
         return self
 
     @property
@@ -358,7 +261,7 @@ def _wrong(path: Path, error: ValidationError) -> SettingsError:
     given = first["input"]
     shown = repr(given) if isinstance(given, str | int | float | bool) and "password" not in key else "a wrong value"
     cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, _WrongRow):
+    if isinstance(cause, WrongRow):
         key, shown = cause.row, cause.found
     unknown = first["type"] == "extra_forbidden"
     more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""

@@ -1,0 +1,155 @@
+"""Earlier studies of a patient, fetched while the new one still comes in, so that they can be compared with.
+
+What comes later than the new study's report is there for the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from radiolucent.deliver import association
+from radiolucent.errors import RadiolucentError
+from radiolucent.ingest.pull import Archive, Candidate, Fetched, Keep, Pace, PriorQuery, PullLimits, pull_priors
+from radiolucent.ingest.pull_dimse import DimseArchive
+from radiolucent.ingest.pull_web import WebArchive
+from radiolucent.logs import event
+from radiolucent.pipeline.journal import Journal
+from radiolucent.pipeline.priors import current_of
+from radiolucent.pipeline.receiving import Intake
+from radiolucent.pipeline.study_context import study_context
+from radiolucent.records.destination import DimsePeer, WebPeer
+from radiolucent.records.door import Offered
+from radiolucent.settings import Settings
+from radiolucent.settings.peers import Archive as ArchiveRow
+from radiolucent.store import intake, priors, work
+from radiolucent.wiring import tls
+from radiolucent.wiring.senders import secret
+
+log = logging.getLogger(__name__)
+DAYS_OF_A_YEAR = 366
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    row: ArchiveRow
+    archive: Archive
+    limits: PullLimits
+    pace: Pace
+
+
+class _Expected:
+    """An archive whose studies are expected by our door while they are fetched; what is here is not fetched again."""
+
+    def __init__(self, archive: Archive, journal: Journal, door: Intake) -> None:
+        self._archive, self._journal, self._door = archive, journal, door
+
+    def find(self, query: PriorQuery, *, limits: PullLimits) -> Sequence[Candidate]:
+        return self._archive.find(query, limits=limits)
+
+    def fetch(self, study_instance_uid: str, keep: Keep, *, limits: PullLimits) -> Fetched:
+        with self._journal.reading() as connection:
+            known = priors.key_of(connection, study_instance_uid)
+        if known is not None:
+            return Fetched(study_instance_uid=study_instance_uid, instances=0, is_complete=True)
+        with self._door.expecting(study_instance_uid):
+            return self._archive.fetch(study_instance_uid, keep, limits=limits)
+
+
+class Pulling:
+    """Asks the archives of the settings for earlier studies of the same patient.
+
+    Raises
+    ------
+    SettingsError
+        ``secret_file``, ``tls_files``.
+    """
+
+    def __init__(self, settings: Settings, journal: Journal, door: Intake) -> None:
+        self._journal, self._door = journal, door
+        self._archives = [_asked(row, settings) for row in settings.archives]
+
+    def pull(self, study_key: str) -> None:
+        """Ask every archive once; what goes wrong is on record."""
+        for asked in self._archives:
+            self._pull(study_key, asked)
+
+    def _pull(self, study_key: str, asked: _Asked) -> None:
+        with self._journal.reading() as connection:
+            study = work.study(connection, study_key)
+            headers = [row.header for row in work.sources(connection, study_key)]
+        patient, current = study_context(study, None).patient, current_of(study, headers)
+        query = PriorQuery(
+            patient_id=patient.patient_id,
+            issuer=patient.issuer,
+            modalities=(current.modality,) if current.modality else (),
+            since=date.today() - timedelta(days=DAYS_OF_A_YEAR * asked.row.years),
+        )
+        if not query.is_askable or not current.modality:
+            return
+        code: str | None = None
+        fetched: tuple[Fetched, ...] = ()
+        try:
+            archive = _Expected(asked.archive, self._journal, self._door)
+            fetched = pull_priors(archive, query, self._keep, of=current, limits=asked.limits, pace=asked.pace)
+        except RadiolucentError as error:
+            code = error.code
+            event(log, "prior_not_pulled", level=logging.WARNING, destination=asked.row.name, code=code)
+        with self._journal.entry() as entry:
+            for each in fetched:
+                key = priors.key_of(entry.connection, each.study_instance_uid)
+                if key is not None and each.instances:
+                    intake.force_complete(entry.connection, key, now=entry.at)
+            entry.audit(
+                "query",
+                outcome="success" if code is None else "minor_failure",
+                peer=asked.row.host or asked.row.url or "",
+                study_instance_uid=study.study_instance_uid,
+                patient_id=study.patient_id,
+                interface="dimse" if asked.row.kind == "dimse" else "dicomweb",
+                archive=asked.row.name,
+                fetched=sum(each.instances for each in fetched),
+                code=code,
+            )
+
+    def _keep(self, offered: Offered) -> None:
+        self._door.keep(offered)
+
+
+def _asked(row: ArchiveRow, settings: Settings) -> _Asked:
+    return _Asked(
+        row=row,
+        archive=_archive(row, settings),
+        limits=PullLimits(studies=1, instances=row.max_instances),
+        pace=Pace(row.interval_s, clock=time.monotonic, sleep=time.sleep),
+    )
+
+
+def _archive(row: ArchiveRow, settings: Settings) -> Archive:
+    context = tls.peer(row.tls, where=f"archive {row.name}")
+    if row.kind == "dicomweb":
+        assert row.url is not None
+        return WebArchive(
+            WebPeer(
+                url=row.url,
+                token=secret(row.token, row.name),
+                user=row.user,
+                password=secret(row.password, row.name),
+                timeout_s=row.timeout_s,
+                tls=context,
+            )
+        )
+    assert row.host is not None and row.port is not None and row.ae_title is not None  # noqa: PT018
+    peer = DimsePeer(
+        host=row.host,
+        port=row.port,
+        called_ae_title=row.ae_title,
+        calling_ae_title=settings.dicom.ae_title,
+        dimse_timeout_s=row.timeout_s,
+        tls=context,
+    )
+    move_to = settings.dicom.ae_title if row.retrieve == "move" else None
+    return DimseArchive(peer, association.opened, move_to=move_to)
