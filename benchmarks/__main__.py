@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import sys
 from collections.abc import Callable
@@ -11,34 +12,25 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.tables import Table
 
-NAMES = ("graph", "libraries", "whole_file", "memory", "receiving", "stat")
+PARTS = {
+    "graph": ("graph", "run", "runs"),
+    "libraries": ("libraries", "run", "runs"),
+    "whole_file": ("whole_file", "run", "runs"),
+    "memory": ("memory", "run", "files"),
+    "receiving": ("receiving", "run", "runs"),
+    "associations": ("associations", "run", "associations"),
+    "stat": ("stat", "run", "runs"),
+    "sustained": ("sustained", "run", "studies"),
+    "workers": ("sustained", "workers", "shared"),
+}
+"""By name: module, function, and the option that says how much."""
 
 
-def _chosen(name: str, runs: int, files: int) -> Callable[[], list[Table]]:
+def _measure(name: str, arguments: argparse.Namespace) -> list[Table]:
     """Import only what runs: `libraries` needs packages that the others do not."""
-    if name == "graph":
-        from benchmarks import graph
-
-        return lambda: graph.run(runs)
-    if name == "libraries":
-        from benchmarks import libraries
-
-        return lambda: libraries.run(runs)
-    if name == "whole_file":
-        from benchmarks import whole_file
-
-        return lambda: whole_file.run(runs)
-    if name == "receiving":
-        from benchmarks import receiving
-
-        return lambda: receiving.run(runs)
-    if name == "stat":
-        from benchmarks import stat
-
-        return lambda: stat.run(runs)
-    from benchmarks import memory
-
-    return lambda: memory.run(files)
+    module, function, option = PARTS[name]
+    run: Callable[[int], list[Table]] = getattr(importlib.import_module(f"benchmarks.{module}"), function)
+    return run(getattr(arguments, option))
 
 
 def main() -> None:
@@ -46,15 +38,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--runs", type=int, default=40, help="rounds of each comparison")
     parser.add_argument("--files", type=int, default=5000, help="files of the memory run")
-    parser.add_argument("--only", choices=NAMES, action="append", help="one benchmark; may be given again")
+    parser.add_argument("--associations", type=int, default=10_000, help="associations with the DICOM door")
+    parser.add_argument("--studies", type=int, default=1000, help="studies of the sustained run")
+    parser.add_argument("--shared", type=int, default=90, help="studies for each number of worker processes")
+    parser.add_argument("--only", choices=list(PARTS), action="append", help="one benchmark; may be given again")
     parser.add_argument("--json", type=Path, help="also write all numbers to this file")
     arguments = parser.parse_args()
     described = machine.describe()
     print("```json\n" + json.dumps(described, indent=1) + "\n```\n", flush=True)
     report: dict[str, object] = {"command": " ".join(sys.argv[1:]), "machine": described}
-    for name in arguments.only or NAMES:
+    for name in arguments.only or PARTS:
         before = machine.load()
-        tables = _chosen(name, arguments.runs, arguments.files)()
+        tables = _measure(name, arguments)
         report[name] = {"load_average_before": before, "tables": [table.plain() for table in tables]}
         print(f"## {name} (load average before: {before})\n")
         for table in tables:

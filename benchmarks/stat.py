@@ -100,7 +100,7 @@ class Sender:
         self._association.release()
 
 
-def _kinds(folder: Path) -> dict[str, list[Dataset]]:
+def kinds_of_phantoms(folder: Path) -> dict[str, list[Dataset]]:
     """A chest film and a bone film of realistic size, and a head CT stack."""
     write_phantoms(folder)
     kinds: dict[str, list[Dataset]] = {}
@@ -129,7 +129,7 @@ def run(runs: int) -> list[Table]:
     with tempfile.TemporaryDirectory() as scratch, pacs() as (found, port):
         home, ours = Path(scratch) / "serve", servers.free_port()
         home.mkdir()
-        kinds = _kinds(Path(scratch) / "phantoms")
+        kinds = kinds_of_phantoms(Path(scratch) / "phantoms")
         kinds["film, 2500 x 2048"] = [studies.large_film()]
         config = servers.settings(home, port=ours, _end=RULES.format(port=port))
         with servers.process(servers.radiolucent(config), home, port=ours) as server:
