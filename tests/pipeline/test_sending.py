@@ -10,8 +10,9 @@ import pytest
 import store_cases as cases
 from installation_cases import House
 
+from radiolucent.deliver.fhir import FhirUnavailable
 from radiolucent.errors import InvariantBroken, PeerRefused, PeerUnavailable
-from radiolucent.pipeline.sending import Dispatch, ObjectFile, PartlySent, Patience
+from radiolucent.pipeline.sending import MOST_ASKED_S, Dispatch, ObjectFile, PartlySent, Patience
 from radiolucent.records.study import Patient, StudyReport
 from radiolucent.store import hospital, outbox, work
 from radiolucent.store.outbox import Delivery
@@ -142,6 +143,21 @@ def test_waits_double_and_after_the_last_attempt_the_delivery_is_dead(house: Hou
     with house.journal.entry() as entry:
         assert outbox.retry(entry.connection, now=entry.at) == 1
     assert attempt(house, job, Pacs())[0] == "sent"
+
+
+def test_a_server_is_not_tried_before_it_asked_to_be_nor_made_to_wait_for_ever(house: House) -> None:
+    asked = [
+        FhirUnavailable("fhir_busy", found="f", expected="e", action="a", retry_after_s=wait_s)
+        for wait_s in (90.0, 1e9)
+    ]
+    job, pacs = recorded(house, "pacs"), Pacs(failures=list(asked))
+    waits = []
+    for _ in asked:
+        state, noted = attempt(house, job, pacs)
+        assert state == "waiting"
+        waits.append(noted.next_at - house.clock().timestamp())
+        house.clock.forward(2 * MOST_ASKED_S)
+    assert waits == pytest.approx([90.0, MOST_ASKED_S])
 
 
 def test_waits_have_an_end() -> None:

@@ -32,23 +32,6 @@ OTHER = build_bundle(
     ),
     OPTIONS,
 )
-AUDIT = {
-    "resourceType": "Bundle",
-    "type": "collection",
-    "entry": [
-        {
-            "resource": {
-                "resourceType": "AuditEvent",
-                "id": "event-1",
-                "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest"},
-                "recorded": "2024-05-17T08:00:06Z",
-                "agent": [{"requestor": True}],
-                "source": {"observer": {"display": "radiolucent"}},
-                "entity": [{"what": {"reference": "Patient/7"}}, {"what": {"reference": "ImagingStudy/7"}}],
-            }
-        }
-    ],
-}
 
 
 def found(kind: str, query: str, bundles: Any = (FIRST, OTHER)) -> list[dict[str, Any]]:
@@ -150,13 +133,6 @@ def test_search_by_patient_in_each_way_to_write_a_reference() -> None:
     assert len(found("Provenance", f"target=DiagnosticReport/{diagnostic}")) == 1
 
 
-def test_audit_events_are_found_by_patient_and_time() -> None:
-    assert [e["id"] for e in found("AuditEvent", "patient=7&date=2024-05-17", [AUDIT])] == ["event-1"]
-    assert found("AuditEvent", "patient=8", [AUDIT]) == []
-    assert len(found("AuditEvent", "entity=ImagingStudy/7", [AUDIT])) == 1
-    assert found("AuditEvent", "patient=ImagingStudy/7", [AUDIT]) == []
-
-
 def test_pages_follow_each_other_and_cover_everything_once() -> None:
     seen: list[str] = []
     pages = 0
@@ -226,7 +202,7 @@ def test_the_capability_statement_tells_what_search_does() -> None:
     check_legal(statement)
     offered = {r["type"]: [p["name"] for p in r["searchParam"]] for r in statement["rest"][0]["resource"]}
     assert offered == {kind: [p.name for p in ps] for kind, ps in SEARCH_PARAMETERS.items()}
-    written = {r["resourceType"] for b in (FIRST, SECOND, AUDIT) for r in (e["resource"] for e in b["entry"])}
+    written = {r["resourceType"] for b in (FIRST, SECOND) for r in (e["resource"] for e in b["entry"])}
     assert written == set(offered)
     for kind, names in offered.items():
         for name in names:
@@ -237,7 +213,7 @@ def test_the_capability_statement_tells_what_search_does() -> None:
 
 def test_every_parameter_looks_where_something_is_written() -> None:
     """A path with a slip of the pen would find nothing and say nothing."""
-    stored = [r for b in (FIRST, SECOND) for r in resources(b)] + resources(AUDIT)
+    stored = [r for b in (FIRST, SECOND) for r in resources(b)]
     for kind, parameters in SEARCH_PARAMETERS.items():
         for parameter in parameters:
             first = parameter.paths[0].split(".")[0]

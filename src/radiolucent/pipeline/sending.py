@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from radiolucent.deliver.fhir import FhirUnavailable
 from radiolucent.errors import PeerRefused, PeerUnavailable, RadiolucentError
 from radiolucent.pipeline.faults import Faults
 from radiolucent.pipeline.journal import Journal
@@ -15,6 +16,9 @@ from radiolucent.store import hospital, outbox, work
 from radiolucent.store.blobs import Blobs
 from radiolucent.store.outbox import Delivery, State
 from radiolucent.store.work import StudyRow
+
+MOST_ASKED_S = 3600.0
+"""No destination makes us wait longer by asking for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +86,12 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """How one attempt ended."""
+    """How one attempt ended. ``wait_s``: how long the destination asked not to be tried."""
 
     state: State
     code: str | None = None
     stored: tuple[str, ...] = ()
+    wait_s: float = 0.0
 
 
 class Dispatch:
@@ -157,7 +162,8 @@ class Dispatch:
     def _failed(self, delivery: Delivery, error: RadiolucentError, stored: tuple[str, ...]) -> Attempt:
         if isinstance(error, PeerRefused):
             return Attempt(state="refused", code=error.code, stored=stored)
-        return Attempt(state=self._again(delivery), code=error.code, stored=stored)
+        asked_s = (error.retry_after_s or 0.0) if isinstance(error, FhirUnavailable) else 0.0
+        return Attempt(state=self._again(delivery), code=error.code, stored=stored, wait_s=min(asked_s, MOST_ASKED_S))
 
     def _again(self, delivery: Delivery) -> State:
         last = delivery.attempts + 1 - delivery.retried_at >= self._patience.max_attempts
@@ -172,7 +178,7 @@ class Dispatch:
                 state=attempt.state,
                 now=entry.at,
                 code=attempt.code,
-                next_at=entry.at + self._patience.wait_s(delivery.attempts - delivery.retried_at),
+                next_at=entry.at + max(attempt.wait_s, self._patience.wait_s(delivery.attempts - delivery.retried_at)),
                 done=attempt.stored,
             )
             if not noted:

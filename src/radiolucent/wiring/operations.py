@@ -25,7 +25,12 @@ class RunningOperations:
 
     def __init__(self, installation: Installation) -> None:
         self._it = installation
-        self._options = FhirOptions(software_device_uid=SOFTWARE_DEVICE_UID)
+        fhir = next((row for row in installation.settings.destinations if row.kind == "fhir"), None)
+        self._options = FhirOptions(
+            patient_system=None if fhir is None else fhir.patient_system,
+            accession_system=None if fhir is None else fhir.accession_system,
+            software_device_uid=SOFTWARE_DEVICE_UID,
+        )
 
     def problems(self) -> Mapping[str, str]:
         """What keeps it from working now, by part."""

@@ -44,7 +44,7 @@ class Running:
         self.http: HttpDoor | None = None
         self.hl7: MllpServer | None = None
         self.watch: FolderWatch | None = None
-        self.begun: Begun | None = None
+        self.asking: list[Begun] = []
         self.forwarding: AuditForwarding | None = None
 
     def __enter__(self) -> Running:
@@ -61,9 +61,8 @@ class Running:
             if settings.mllp.enabled:
                 orders = Orders(self.installation.journal, on_kept=self.installation.service.wake)
                 self.hl7 = hl7_door(settings.mllp, orders)
-            todo = self._asked_elsewhere(settings) if settings.reader.enabled else []
-            if todo:
-                self.begun = Begun(self.installation.journal, todo)
+            if settings.reader.enabled:
+                self.asking = self._asked_elsewhere(settings)
             if settings.watch.folder is not None:
                 self.watch = FolderWatch(settings.watch, self.installation.intake)
             if settings.http.enabled:
@@ -73,22 +72,19 @@ class Running:
             raise
         return self
 
-    def _asked_elsewhere(self, settings: Settings) -> list[Callable[[str], None]]:
-        """Orders first: they say how urgent a study is."""
+    def _asked_elsewhere(self, settings: Settings) -> list[Begun]:
+        """Orders apart from priors: they say how urgent a study is, and must wait for no archive."""
         journal = self.installation.journal
-        todo: list[Callable[[str], None]] = [
-            OrderAsking(row, journal).ask for row in settings.destinations if row.kind == "fhir" and row.orders
-        ]
-        if settings.archives:
-            todo.append(Pulling(settings, journal, self.installation.intake).pull)
-        return todo
+        orders = [OrderAsking(row, journal).ask for row in settings.destinations if row.kind == "fhir" and row.orders]
+        pulls = [Pulling(settings, journal, self.installation.intake).pull] if settings.archives else []
+        return [Begun(journal, todo) for todo in (orders, pulls) if todo]
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> None:
         """Close the doors, let what runs end."""
-        for door in (self.watch, self.begun, self.hl7, self.http, self.forwarding):
+        for door in (self.watch, *self.asking, self.hl7, self.http, self.forwarding):
             if door is not None:
                 door.stop()
         self.installation.stop(timeout_s=DRAIN_S)

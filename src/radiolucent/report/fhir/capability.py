@@ -43,12 +43,6 @@ _IDENTIFIER = _token("identifier")
 _PATIENT = _reference("patient", "subject", "Patient")
 
 SEARCH_PARAMETERS: dict[str, tuple[SearchParameter, ...]] = {
-    "AuditEvent": (
-        _ID,
-        _reference("patient", "entity.what", "Patient"),
-        _reference("entity", "entity.what"),
-        _date("date", "recorded"),
-    ),
     "Device": (_ID, _IDENTIFIER),
     "DiagnosticReport": (
         _ID,
