@@ -1,11 +1,13 @@
 #!/bin/sh
 # Debian packages the peers tests talk to; nothing is done where they are there already.
 set -eu
-wanted="dcmtk orthanc orthanc-dicomweb postgresql openssl nodejs npm chromium"
+wanted="dcmtk orthanc orthanc-dicomweb postgresql openssl chromium"
 missing=""
 for package in $wanted; do
   dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
 done
+# A node that came from elsewhere brings its npm along, and Debian's would conflict with it.
+command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || missing="$missing nodejs npm"
 [ -z "$missing" ] && exit 0
 sudo=""
 [ "$(id -u)" -eq 0 ] || sudo="sudo"

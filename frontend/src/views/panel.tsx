@@ -13,6 +13,14 @@ import type { Signing } from "./signing";
 import { Again } from "./again";
 import { Held } from "./held";
 
+/** What a study without a positive finding comes to: four different outputs. */
+const OUTCOMES: Record<string, string> = {
+  nothing_found: "Nothing over threshold",
+  refused: "Not read",
+  not_processed: "Not processed",
+  retracted: "Result taken back",
+};
+
 export type PanelProps = {
   study: StudyView;
   vocabulary: Vocabulary | null;
@@ -141,7 +149,7 @@ function Nothing({ study }: { study: StudyView }) {
   return (
     <section class="one">
       <p class="kicker">{plain(study.state)}</p>
-      <h2>{study.refusals.length > 0 ? "Not read" : study.status === "processed" ? "Nothing over threshold" : "No result"}</h2>
+      <h2>{OUTCOMES[study.status] ?? "No result"}</h2>
       {study.impression && <p>{study.impression}</p>}
       <ul class="why">
         {study.refusals.map((refusal) => (

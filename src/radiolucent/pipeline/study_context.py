@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Protocol
 
 from radiolucent.records.study import Order, Patient, StudyContext
-from radiolucent.store.work import StudyRow
 
 TAGS = {
     "name": "00100010",
@@ -24,7 +23,31 @@ TAGS = {
 }
 
 
-def study_context(study: StudyRow, order: Order | None) -> StudyContext:
+class Stated(Protocol):
+    """A study with what its images state."""
+
+    @property
+    def study_instance_uid(self) -> str:
+        """Its UID."""
+
+    @property
+    def accession_number(self) -> str:
+        """Its accession number."""
+
+    @property
+    def patient_id(self) -> str:
+        """Of whom it is."""
+
+    @property
+    def issuer(self) -> str:
+        """Assigning authority of the patient's identifier."""
+
+    @property
+    def header(self) -> str:
+        """Attributes of the study level, DICOM JSON."""
+
+
+def study_context(study: Stated, order: Order | None) -> StudyContext:
     """The context of a study as its images state it; merges and later orders are looked up when something is sent."""
     header: dict[str, Any] = json.loads(study.header)
     said = {name: _first(header, tag) for name, tag in TAGS.items()}

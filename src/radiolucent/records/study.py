@@ -16,7 +16,11 @@ from radiolucent.records.result import Confidence, EngineRef, Reason
 StudyStatus = Literal["positive", "nothing_found", "refused", "not_processed"]
 """What a report says: something is over its threshold; everything was read and nothing is; the input was refused; the
 engines could not run. Four different outputs."""
-ReportState = Literal["preliminary", "corrected", "retracted"]
+ReportState = Literal["preliminary", "corrected", "retracted", "verified", "final"]
+"""``verified``: a person has decided, and the study is still to be reported; ``final``: that person finalised it."""
+Assessment = Literal["accepted", "rejected", "modified"]
+Outcome = Literal["accepted", "modified", "rejected", "supplemented"]
+"""What became of a result as a whole (after IHE AI Results Assessment)."""
 Priority = Literal["stat", "routine"]
 ObjectKind = Literal[
     "structured_report", "secondary_capture", "parametric_map", "segmentation", "presentation_state", "rejection"
@@ -115,6 +119,55 @@ class PriorChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A place that a person drew: two opposite corners, or the corners of a polygon, as ``(row, column)`` edges.
+
+    ``image_key`` is the image's number in the study's view when it was drawn.
+    """
+
+    image_key: int
+    image: InstanceRef
+    kind: Literal["box", "polygon"]
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonFinding:
+    """A finding as a person states it; ``code`` is ``None`` where it is told in words alone."""
+
+    key: str | None
+    display: str
+    code: Code | None
+    confidence: Confidence | None
+    comment: str
+    regions: tuple[Region, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessed:
+    """What a person says of an engine's finding; ``changed``: what holds instead, where it was modified."""
+
+    assessment: Assessment
+    reason: Code | None
+    comment: str
+    changed: PersonFinding | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """Who decided, when, and how. ``was_final``: an earlier report of the study was final already."""
+
+    decision_id: str
+    reader_name: str
+    reader_display: str
+    organization: str
+    signed_at: datetime
+    outcome: Outcome
+    comment: str
+    was_final: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyFinding:
     """One finding of one engine over a whole study.
 
@@ -141,6 +194,12 @@ class StudyFinding:
     in_expected_region: float | None = None
     explanation: InstanceRef | None = None
     change: PriorChange | None = None
+    assessed: Assessed | None = None
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether a person said that it is not so."""
+        return self.assessed is not None and self.assessed.assessment == "rejected"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +208,7 @@ class StudyReport:
 
     ``report_id`` is the same for the same study, revision and engines, whoever builds it; ``replaces`` names the report
     that this one corrects or retracts. ``refusals`` tell why images were not read; ``images`` are all source images.
+    ``verification`` and ``added`` (what the engines missed) come with a person's decision.
     """
 
     report_id: str
@@ -166,6 +226,8 @@ class StudyReport:
     impression: str
     modality: str = ""
     replaces: str | None = None
+    verification: Verification | None = None
+    added: tuple[PersonFinding, ...] = ()
 
     @property
     def positives(self) -> tuple[StudyFinding, ...]:

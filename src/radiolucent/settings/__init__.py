@@ -41,13 +41,18 @@ class Dicom(Table):
 
 
 class Http(Table):
-    """Our HTTP door: health, metrics, DICOMweb, FHIR. Beyond this machine a token is needed."""
+    """Our HTTP door: the page, health, metrics, DICOMweb, FHIR. Beyond this machine a token is needed.
+
+    A person's session ends after ``session_idle_minutes`` without use, and after ``session_hours`` in any case.
+    """
 
     enabled: bool = True
     host: str = "127.0.0.1"
     port: Port = 8080
     tokens: File | None = None
     allow_anonymous: bool = False
+    session_idle_minutes: float = Field(default=30.0, gt=0, le=1440)
+    session_hours: float = Field(default=12.0, gt=0, le=168)
     tls: Tls | None = None
 
     @model_validator(mode="after")

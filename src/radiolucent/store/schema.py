@@ -6,7 +6,7 @@ and nothing of a patient.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 VERSION = 1
 metadata = MetaData()
@@ -152,3 +152,86 @@ workers = Table(
     Column("started_at", Float, nullable=False),
 )
 """Processes that work on the queue; one that was not seen for a while is dead, and its studies are handed over."""
+
+people = Table(
+    "people",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("display", String(128), nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("sites", Text, nullable=False),
+    Column("password", String(256)),
+    Column("is_disabled", Integer, nullable=False),
+    Column("made_at", Float, nullable=False),
+)
+"""``password``: its argon2id hash; none until a person has set one."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("name", String(64), ForeignKey("people.name"), nullable=False),
+    Column("csrf", String(64), nullable=False),
+    Column("begun_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),
+    Index("sessions_by_name", "name"),
+)
+"""``digest``: of the secret that the browser holds."""
+
+links = Table(
+    "links",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("made_at", Float, nullable=False),
+)
+"""One-time links to set a password; ``name`` is empty in the link that makes the first administrator."""
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("attempt_id", String(32), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("peer", String(64), nullable=False),
+    Column("at", Float, nullable=False),
+    Index("attempts_by_time", "at"),
+)
+"""Failed sign-ins of the last quarter of an hour."""
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("decision_id", String(32), primary_key=True),
+    Column("study_key", String(32), ForeignKey("studies.study_key"), nullable=False),
+    Column("idempotency_key", String(64), nullable=False, unique=True),
+    Column("report_id", String(64), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("reader", String(128), nullable=False),
+    Column("signed_at", Float, nullable=False),
+    Column("is_final", Boolean, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("supersedes", String(32), unique=True),
+    Column("body", Text, nullable=False),
+    Index("decisions_by_study", "study_key", "signed_at"),
+    Index("decisions_by_time", "signed_at"),
+)
+"""``body``: the decision as JSON. ``supersedes`` is unique: a decision is superseded once."""
+
+opinions = Table(
+    "opinions",
+    metadata,
+    Column("study_key", String(32), ForeignKey("studies.study_key"), primary_key=True),
+    Column("report_id", String(64), primary_key=True),
+    Column("reader", String(128), primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("study_key", String(32), ForeignKey("studies.study_key"), primary_key=True),
+    Column("holder", String(128), nullable=False),
+    Column("until", Float, nullable=False),
+    Column("body", Text, nullable=False),
+)

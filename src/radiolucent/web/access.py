@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from radiolucent.access.permissions import permissions_of
 from radiolucent.errors import SettingsError
+from radiolucent.records.person import SignedIn
+from radiolucent.web.api.gate import shown_by
 
 OPEN = frozenset({"/health/live", "/health/ready", "/"})
 OPEN_BELOW = "/static/"
+API, STATUS, WEB = "/api/", "/api/status", "/dicom-web/"
 FEWEST_CHARACTERS = 24
 
 
@@ -40,32 +45,55 @@ def read_tokens(path: Path) -> dict[str, str]:
 
 
 def _is_open(path: str) -> bool:
-    return path in OPEN or path.startswith(OPEN_BELOW)
+    """Whether no token is needed; the API of the page has a gate of its own."""
+    is_api = path.startswith(API) and path != STATUS
+    return path in OPEN or path.startswith(OPEN_BELOW) or is_api
 
 
 class TokenGate:
-    """Lets through who shows a known token, and everybody to the health pages and to the page without its data."""
+    """Lets through who shows a known token, and everybody to the health pages and to the page without its data.
 
-    def __init__(self, app: ASGIApp, tokens: Mapping[str, str]) -> None:
-        self._app, self._tokens = app, tokens
+    A person who is signed in to the page may read DICOMweb. Without tokens everybody may call, as on one machine.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        tokens: Mapping[str, str] | None,
+        sessions: Callable[[str], SignedIn | None] | None = None,
+    ) -> None:
+        self._app, self._tokens, self._sessions = app, tokens, sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] == "http" and not _is_open(scope["path"]):
-            name = self._name(scope)
-            if name is None:
+            name = self._name(scope) or await self._person(scope)
+            if name is None and self._tokens is not None:
                 answer = PlainTextResponse(
                     "A token is needed: Authorization: Bearer TOKEN\n", 401, {"WWW-Authenticate": "Bearer"}
                 )
                 await answer(scope, receive, send)
                 return
-            scope["radiolucent_user"] = name
+            if name is not None:
+                scope["radiolucent_user"] = name
         await self._app(scope, receive, send)
+
+    async def _person(self, scope: Scope) -> str | None:
+        """Who is signed in and may see pixels, where those are asked for."""
+        shown = shown_by(scope)
+        if self._sessions is None or shown is None or scope["method"] != "GET" or not scope["path"].startswith(WEB):
+            return None
+        found = await run_in_threadpool(self._sessions, shown)
+        if found is None or "pixels.read" not in permissions_of(found.person.roles):  # type: ignore[arg-type]
+            return None
+        return found.person.name
 
     def _name(self, scope: Scope) -> str | None:
         shown = dict(scope["headers"]).get(b"authorization", b"")
         kind, _, token = shown.partition(b" ")
         if kind.lower() != b"bearer":
             return None
-        found = [name for known, name in self._tokens.items() if hmac.compare_digest(known.encode(), token.strip())]
+        found = [
+            name for known, name in (self._tokens or {}).items() if hmac.compare_digest(known.encode(), token.strip())
+        ]
         return found[0] if found else None

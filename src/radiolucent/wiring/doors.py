@@ -21,6 +21,7 @@ from radiolucent.web.dicomweb.limits import WebLimits
 from radiolucent.wiring import tls
 from radiolucent.wiring.archive import StoredArchive, WebReceiver
 from radiolucent.wiring.operations import RunningOperations
+from radiolucent.wiring.reading_desk import ReadingDesk
 from radiolucent.wiring.serving import MEGABYTE, Installation, clock
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,8 @@ class HttpDoor:
             RunningOperations(installation),
             StoredArchive(installation.journal, installation.blobs),
             WebReceiver(installation.intake),
+            people=installation.people,
+            desk=ReadingDesk(installation.journal, installation.blobs, specs=installation.specs),
             tokens=None if http.tokens is None else read_tokens(http.tokens),
             limits=limits,
         )

@@ -14,6 +14,7 @@ from radiolucent.audit.participants import Reporter
 from radiolucent.errors import SettingsError
 from radiolucent.ingest.rules import StudyFacts, Tried, explain, facts_of
 from radiolucent.pipeline.journal import Journal
+from radiolucent.pipeline.people import People
 from radiolucent.pipeline.retracting import Retraction
 from radiolucent.prepare.identity import identify, split_part10
 from radiolucent.records.audit import AuditEntry
@@ -27,6 +28,19 @@ from radiolucent.wiring.serving import MEGABYTE, clock
 from radiolucent.wiring.standing import standing
 
 CLI = "command line"
+
+
+def accounts(settings: Settings) -> People:
+    """The accounts of an installation, which need not have run before.
+
+    Raises
+    ------
+    SettingsError
+        Whatever of the database cannot be done.
+    """
+    http = settings.http
+    journal = Journal(Database(settings.database), clock=clock)
+    return People(journal, idle_s=http.session_idle_minutes * 60, longest_s=http.session_hours * 3600)
 
 
 class Desk:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -79,6 +80,19 @@ class Running:
         pulls = [Pulling(settings, journal, self.installation.intake).pull] if settings.archives else []
         return [Begun(journal, todo) for todo in (orders, pulls) if todo]
 
+    def tell_first_link(self) -> None:
+        """On the console, and in no log: how the first administrator signs in. There is no default password."""
+        shown = None if self.http is None else self.installation.people.first_link()
+        if shown is None or self.http is None:
+            return
+        scheme = "http" if self.installation.settings.http.tls is None else "https"
+        place = f"{scheme}://{self.installation.settings.http.host}:{self.http.port}"
+        sys.stderr.write(
+            "\nNobody can sign in yet. The first administrator opens, once and within a day:\n"
+            f"  {place}/#/enrol/{shown}\n\n"
+        )
+        sys.stderr.flush()
+
     def __exit__(self, *_: object) -> None:
         self.stop()
 
@@ -100,7 +114,8 @@ def serve(settings: Settings) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    with Running(settings):
+    with Running(settings) as running:
+        running.tell_first_link()
         gc.collect()
         gc.freeze()  # what start-up made stays: looking through it again and again would hold up every thread
         ending.wait()

@@ -24,6 +24,7 @@ from radiolucent.pipeline.faults import Faults
 from radiolucent.pipeline.heart import Heart
 from radiolucent.pipeline.journal import Journal
 from radiolucent.pipeline.meters import Levels, Meters
+from radiolucent.pipeline.people import People
 from radiolucent.pipeline.reader import Reader, ReaderCrashed
 from radiolucent.pipeline.receiving import Intake
 from radiolucent.pipeline.retracting import Retraction
@@ -69,7 +70,7 @@ class Installation:
         self.settings = settings
         self.faults = faults or Faults()
         self.worker_id = settings.worker_id or socket.gethostname()
-        specs = _engines(settings)
+        self.specs = _engines(settings)
         _make_folder(settings.data)
         self.database = Database(settings.database)
         self.blobs = Blobs(settings.data, reserve_bytes=settings.storage.reserve_mb * MEGABYTE)
@@ -97,7 +98,7 @@ class Installation:
             urgent=made[-1] if reader.enabled and reader.urgent_process else None,
             guards=reader.guards,
             implementation_class_uid=IMPLEMENTATION_CLASS_UID,
-            specs=specs,
+            specs=self.specs,
             on_recorded=alarm.set,
         )
         delivery = settings.delivery
@@ -159,6 +160,8 @@ class Installation:
             on_kept=self.service.wake,
         )
         self.retraction = Retraction(self.journal, self.blobs, implementation_class_uid=IMPLEMENTATION_CLASS_UID)
+        http = settings.http
+        self.people = People(self.journal, idle_s=http.session_idle_minutes * 60, longest_s=http.session_hours * 3600)
         self.dicom: DicomServer | None = None
 
     def start(self) -> None:

@@ -95,7 +95,7 @@ def build_rejection(report: StudyReport, *, reason: RejectionReason, now: dateti
         device_serial_number="none",
         series_description="AI results, withdrawn",
     )
-    _stamp(note, _identity(report.context, study_id), now)
+    stamp_study(note, study_identity(report.context, study_id), now)
     return note
 
 
@@ -119,7 +119,7 @@ def _content(title: Code, evidence: Sequence[Dataset], software_version: str) ->
 def _evidence(each: ResultObject, study_instance_uid: str) -> Dataset:
     """One object as far as the note refers to it. highdicom refers to what has rows and columns as to an image.
 
-    The patient is left empty, because highdicom puts a name that it dislikes into the log; `_stamp` writes it.
+    The patient is left empty, because highdicom puts a name that it dislikes into the log; `stamp_study` writes it.
     """
     evidence = Dataset()
     for keyword in _READ:
@@ -133,7 +133,7 @@ def _evidence(each: ResultObject, study_instance_uid: str) -> Dataset:
     return evidence
 
 
-def _identity(context: StudyContext, study_id: str) -> Dataset:
+def study_identity(context: StudyContext, study_id: str) -> Dataset:
     """Patient and study, made legal."""
     patient, started = context.patient, context.started
     said, identity = Dataset(), Dataset()
@@ -153,7 +153,7 @@ def _identity(context: StudyContext, study_id: str) -> Dataset:
     return identity
 
 
-def _stamp(note: Dataset, identity: Dataset, now: datetime) -> None:
+def stamp_study(note: Dataset, identity: Dataset, now: datetime) -> None:
     """Write identity, times and writer over what highdicom put there of its own."""
     words = [str(element.value) for element in identity]
     if characters := legal.character_set(Dataset(), words):

@@ -62,7 +62,7 @@ def build_structured_report(job: Job, built: Sequence[BuiltObject]) -> Dataset:
     groups = [*outlined, _summary(job), *others]
     content = hd.MeasurementReport(
         observation_context=_observation_context(job),
-        procedure_reported=_concept(codes.PROCEDURE_BY_MODALITY.get(job.source.modality, codes.IMAGING_PROCEDURE)),
+        procedure_reported=concept(codes.PROCEDURE_BY_MODALITY.get(job.source.modality, codes.IMAGING_PROCEDURE)),
         imaging_measurements=groups,
     )
     content[0].ContentSequence.insert(-1, _image_library(job))
@@ -91,26 +91,29 @@ def _write_document(report: Dataset, job: Job, explaining: Sequence[Dataset]) ->
         by_series.setdefault(each.SeriesInstanceUID, []).append(reference(each.SOPClassUID, each.SOPInstanceUID))
     evidence = Dataset()
     evidence.StudyInstanceUID = source.study_instance_uid
-    evidence.ReferencedSeriesSequence = [_series_reference(uid, items) for uid, items in by_series.items()]
+    evidence.ReferencedSeriesSequence = [series_reference(uid, items) for uid, items in by_series.items()]
     report.CurrentRequestedProcedureEvidenceSequence = [evidence]
 
 
-def _series_reference(series_instance_uid: str, items: Sequence[Dataset]) -> Dataset:
+def series_reference(series_instance_uid: str, items: Sequence[Dataset]) -> Dataset:
+    """Objects of a series that are referred to (PS3.3 table C.17-3)."""
     series = Dataset()
     series.SeriesInstanceUID = series_instance_uid
     series.ReferencedSOPSequence = list(items)
     return series
 
 
-def _concept(code: Code) -> Any:
+def concept(code: Code) -> Any:
+    """A coded concept as highdicom has it."""
     item = code_item(code)
     return hd.CodedConcept(
         value=item.CodeValue, scheme_designator=item.CodingSchemeDesignator, meaning=item.CodeMeaning
     )
 
 
-def _text(name: Code, words: str) -> Any:
-    return hd.TextContentItem(name=_concept(name), value=words, relationship_type=_CONTAINS)
+def text_item(name: Code, words: str) -> Any:
+    """A text that a container contains."""
+    return hd.TextContentItem(name=concept(name), value=words, relationship_type=_CONTAINS)
 
 
 def _observation_context(job: Job) -> Any:
@@ -136,21 +139,22 @@ def _image_library(job: Job) -> Dataset:
     """TID 1600 in its smallest form: the source, so that a viewer finds what the report is about."""
     reference = source_reference(job.source)
     image = hd.ImageContentItem(
-        name=_concept(codes.SOURCE),  # TID 1601 row 1 has none; highdicom reads only named items
+        name=concept(codes.SOURCE),  # TID 1601 row 1 has none; highdicom reads only named items
         referenced_sop_class_uid=reference.ReferencedSOPClassUID,
         referenced_sop_instance_uid=reference.ReferencedSOPInstanceUID,
         referenced_frame_numbers=_frames(job),
         relationship_type=_CONTAINS,
     )
-    group = _container(codes.IMAGE_LIBRARY_GROUP, [image])
-    library: Dataset = _container(codes.IMAGE_LIBRARY, [group])
+    group = container(codes.IMAGE_LIBRARY_GROUP, [image])
+    library: Dataset = container(codes.IMAGE_LIBRARY, [group])
     return library
 
 
-def _container(name: Code, content: Sequence[Any]) -> Any:
-    container = hd.ContainerContentItem(name=_concept(name), relationship_type=_CONTAINS)
-    container.ContentSequence = hd.ContentSequence(content)
-    return container
+def container(name: Code, content: Sequence[Any]) -> Any:
+    """A container within another."""
+    made = hd.ContainerContentItem(name=concept(name), relationship_type=_CONTAINS)
+    made.ContentSequence = hd.ContentSequence(content)
+    return made
 
 
 def _frames(job: Job) -> list[int] | None:
@@ -169,25 +173,25 @@ def _summary(job: Job) -> Group:
     group = hd.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(job, "summary", "Radiolucent result"),
         algorithm_id=_algorithm(job, ()),
-        qualitative_evaluations=[_evaluation(codes.PROCESSING_SUMMARY, state)],
+        qualitative_evaluations=[evaluation(codes.PROCESSING_SUMMARY, state)],
         source_images=[_source_image(job)],
     )
-    group[0].ContentSequence.append(_text(codes.IMPRESSION, words))
-    group[0].ContentSequence.append(_text(codes.COMMENT, DISCLAIMER))
+    group[0].ContentSequence.append(text_item(codes.IMPRESSION, words))
+    group[0].ContentSequence.append(text_item(codes.COMMENT, DISCLAIMER))
     if result.notes:
-        group[0].ContentSequence.append(_text(codes.COMMENT, f"Preparation: {', '.join(result.notes)}"))
+        group[0].ContentSequence.append(text_item(codes.COMMENT, f"Preparation: {', '.join(result.notes)}"))
     return group
 
 
 def _finding_group(job: Job, finding: Finding, explaining: Sequence[BuiltObject]) -> Group:
     common: dict[str, Any] = {
         "tracking_identifier": _tracking(job, finding.key, f"Radiolucent {finding.key}"),
-        "finding_type": _concept(finding.code) if finding.positive else None,
+        "finding_type": concept(finding.code) if finding.positive else None,
         "algorithm_id": _algorithm(job, (f"operating point: probability >= {finding.threshold:.4f}",)),
         "measurements": [_probability(finding)],
         "qualitative_evaluations": [
-            _evaluation(finding.code, codes.PRESENT if finding.positive else codes.ABSENT),
-            _evaluation(codes.CERTAINTY_OF_FINDING, codes.CONFIDENCE[finding.confidence]),
+            evaluation(finding.code, codes.PRESENT if finding.positive else codes.ABSENT),
+            evaluation(codes.CERTAINTY_OF_FINDING, codes.CONFIDENCE[finding.confidence]),
         ],
     }
     group: Group
@@ -199,7 +203,7 @@ def _finding_group(job: Job, finding: Finding, explaining: Sequence[BuiltObject]
     for each in explaining:
         if each.key == finding.key and finding in job.located:
             content.append(_visual_explanation(each.dataset))
-    content.append(_text(codes.COMMENT, _remarks(job, finding)))
+    content.append(text_item(codes.COMMENT, _remarks(job, finding)))
     return group
 
 
@@ -226,18 +230,19 @@ def _algorithm(job: Job, parameters: Sequence[str]) -> Any:
         name=legal.clean(name, limit=64),
         version=legal.clean(version, limit=64),
         parameters=list(parameters),
-        family=_concept(codes.ARTIFICIAL_INTELLIGENCE),
+        family=concept(codes.ARTIFICIAL_INTELLIGENCE),
         manufacturer=MANUFACTURER,
     )
 
 
-def _evaluation(name: Code, value: Code) -> Any:
-    return hd.QualitativeEvaluation(name=_concept(name), value=_concept(value))
+def evaluation(name: Code, value: Code) -> Any:
+    """A qualitative evaluation of a measurement group."""
+    return hd.QualitativeEvaluation(name=concept(name), value=concept(value))
 
 
 def _probability(finding: Finding) -> Any:
     return hd.Measurement(
-        name=_concept(codes.PROBABILITY), value=round(100 * finding.probability, 2), unit=_concept(codes.PERCENT)
+        name=concept(codes.PROBABILITY), value=round(100 * finding.probability, 2), unit=concept(codes.PERCENT)
     )
 
 
@@ -270,7 +275,7 @@ def _region(job: Job, finding: Finding) -> Any:
 def _visual_explanation(explanation: Dataset) -> Any:
     """``(130401, DCM, "Visual explanation")`` of TID 1410, which highdicom 0.28.2 does not offer itself."""
     return hd.ImageContentItem(
-        name=_concept(codes.VISUAL_EXPLANATION),
+        name=concept(codes.VISUAL_EXPLANATION),
         referenced_sop_class_uid=explanation.SOPClassUID,
         referenced_sop_instance_uid=explanation.SOPInstanceUID,
         relationship_type=_CONTAINS,

@@ -1,0 +1,47 @@
+"""The one table of who may do what. What is not in it is not allowed.
+
+``docs/permissions.md`` shows it; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, get_args
+
+Role = Literal["radiologist", "senior", "technologist", "qa", "auditor", "administrator", "service"]
+Permission = Literal[
+    "worklist.read",
+    "study.read",
+    "pixels.read",
+    "opinion.write",
+    "lease.take",
+    "people.manage",
+]
+ROLES: tuple[Role, ...] = get_args(Role)
+PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
+_READING: frozenset[Permission] = frozenset({"worklist.read", "study.read", "pixels.read"})
+_REPORTING: frozenset[Permission] = _READING | {"opinion.write", "lease.take"}
+ALLOWED: Mapping[Role, frozenset[Permission]] = {
+    "radiologist": _REPORTING,
+    "senior": _REPORTING,
+    "technologist": _READING,
+    "qa": _READING,
+    "auditor": frozenset(),
+    "administrator": frozenset({"people.manage"}),
+    "service": frozenset(),
+}
+"""Whoever manages accounts sees no patient. Machines use the tokens of ``http.tokens``, auditors the command line."""
+
+
+def permissions_of(roles: Iterable[Role]) -> frozenset[Permission]:
+    """Everything that any of the roles may do."""
+    return frozenset().union(*(ALLOWED[role] for role in roles))
+
+
+def as_markdown() -> str:
+    """The table, a row for each permission."""
+    rows = ["| Permission | " + " | ".join(ROLES) + " |", "|" + "---|" * (len(ROLES) + 1)]
+    for permission in PERMISSIONS:
+        marks = " | ".join("yes" if permission in ALLOWED[role] else "" for role in ROLES)
+        rows.append(f"| `{permission}` | {marks} |")
+    return "\n".join(rows) + "\n"

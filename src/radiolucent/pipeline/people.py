@@ -1,0 +1,292 @@
+"""Accounts and sessions: every act in one transaction with its audit entry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from radiolucent.access import limits, passwords
+from radiolucent.access.permissions import ROLES
+from radiolucent.errors import InputRefused
+from radiolucent.pipeline.journal import OURSELVES, Entry, Journal
+from radiolucent.records.person import Person, SignedIn
+from radiolucent.store import people
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}")
+TOUCH_S = 30.0
+"""A session's last use is noted to this precision: not every request writes."""
+
+
+class SignInRefused(InputRefused):
+    """Not signed in; ``wait_s`` is how long the next try must wait."""
+
+    wait_s: float = 0.0
+
+
+class People:
+    """Who may sign in, and who has.
+
+    Parameters
+    ----------
+    idle_s, longest_s
+        A session ends when it was not used for so long, or was begun so long ago.
+    """
+
+    def __init__(self, journal: Journal, *, idle_s: float, longest_s: float) -> None:
+        self._journal, self.idle_s, self.longest_s = journal, idle_s, longest_s
+
+    def first_link(self) -> str | None:
+        """The secret of a new link that makes the first administrator; ``None`` once anybody can sign in."""
+        with self._journal.entry() as entry:
+            if people.has_password(entry.connection):
+                return None
+            shown = limits.secret()
+            people.put_link(entry.connection, limits.digest(shown), "", now=entry.at)
+            self._told(entry, OURSELVES, "first_link")
+        return shown
+
+    def has_users(self) -> bool:
+        """Whether anybody can sign in."""
+        with self._journal.reading() as connection:
+            return people.has_password(connection)
+
+    def sign_in(self, name: str, password: str, *, peer: str) -> tuple[str, SignedIn]:
+        """The secret of a new session, and the session.
+
+        Raises
+        ------
+        SignInRefused
+            ``sign_in_failed``, whatever was wrong; ``too_many_attempts``.
+        """
+        name = name.strip().casefold()[:64]
+        with self._journal.reading() as connection:
+            now = self._journal.clock().timestamp()
+            of_name, of_peer, last = people.failures(connection, name=name, peer=peer, since=now - limits.WINDOW_S)
+            kept, person = people.password_of(connection, name), people.find(connection, name)
+        wait_s = limits.wait_s(of_name, of_peer) - max(0.0, now - last)
+        if wait_s > 0:
+            refused = SignInRefused(
+                "too_many_attempts",
+                found="too many failed sign-ins",
+                expected="a pause",
+                action="Wait a moment, then try again.",
+            )
+            refused.wait_s = wait_s
+            raise refused
+        right = passwords.is_right(kept, password) and person is not None and not person.is_disabled
+        with self._journal.entry() as entry:
+            if right and person is not None:
+                people.forgive(entry.connection, name)
+                return self._open(entry, person, peer)
+            people.failed(entry.connection, name=name, peer=peer, now=entry.at, window_s=limits.WINDOW_S)
+            entry.audit("login", outcome="minor_failure", actor=name or "unknown", peer=peer, code="sign_in_failed")
+        raise _failed()
+
+    def session(self, shown: str) -> SignedIn | None:
+        """The session of a secret, where it holds; its use is noted."""
+        digest = limits.digest(shown)
+        with self._journal.reading() as connection:
+            row = people.session(connection, digest)
+            person = None if row is None else people.find(connection, row.name)
+        if row is None or person is None or person.is_disabled:
+            return None
+        now = self._journal.clock().timestamp()
+        if limits.is_over(
+            begun_at=row.begun_at, seen_at=row.seen_at, now=now, idle_s=self.idle_s, longest_s=self.longest_s
+        ):
+            self.sign_out(shown)
+            return None
+        if now - row.seen_at > TOUCH_S:
+            with self._journal.entry() as entry:
+                people.saw(entry.connection, digest, now=entry.at)
+        return SignedIn(person=person, csrf=row.csrf, ends_at=row.begun_at + self.longest_s)
+
+    def sign_out(self, shown: str) -> None:
+        """End a session."""
+        with self._journal.entry() as entry:
+            people.close_session(entry.connection, limits.digest(shown))
+
+    def enrol(self, link: str, *, name: str, display: str, password: str, peer: str) -> tuple[str, SignedIn]:
+        """Use a one-time link: set the password, and sign in. The first administrator chooses a name as well.
+
+        Raises
+        ------
+        InputRefused
+            ``link_used``, ``name_unfit``, ``password_weak``.
+        """
+        with self._journal.entry() as entry:
+            since = entry.at - limits.LINK_S
+            meant = people.take_link(entry.connection, limits.digest(link), since=since)
+            first = meant == "" and not people.has_password(entry.connection)
+            found = people.find(entry.connection, meant) if meant else None
+            if not first and (found is None or found.is_disabled):
+                raise InputRefused(
+                    "link_used",
+                    found="a link that was used, replaced, or is older than a day",
+                    expected="a fresh one-time link",
+                    action="Ask the administrator for a new one.",
+                )
+            person = found or Person(name=_fit(name), display=display.strip() or name, roles=("administrator",))
+            hashed = passwords.hashed(password, name=person.name)
+            people.put(entry.connection, person, now=entry.at)
+            people.set_password(entry.connection, person.name, hashed)
+            self._told(entry, person.name, "password_set")
+            return self._open(entry, person, peer)
+
+    def change_password(self, name: str, *, old: str, new: str) -> None:
+        """Set another password; every session ends, this one too.
+
+        Raises
+        ------
+        InputRefused
+            ``sign_in_failed`` where the old one is wrong, ``password_weak``.
+        """
+        with self._journal.reading() as connection:
+            kept = people.password_of(connection, name)
+        if not passwords.is_right(kept, old):
+            raise _failed()
+        hashed = passwords.hashed(new, name=name)
+        with self._journal.entry() as entry:
+            people.set_password(entry.connection, name, hashed)
+            self._told(entry, name, "password_set")
+
+    def everybody(self) -> list[Person]:
+        """Every account."""
+        with self._journal.reading() as connection:
+            return people.everybody(connection)
+
+    def add(self, person: Person, *, by: str) -> str:
+        """Make an account; the secret of the link with which its owner sets a password.
+
+        Raises
+        ------
+        InputRefused
+            ``name_unfit``, ``name_taken``, ``role_unknown``.
+        """
+        _check_roles(person.roles)
+        person = replace(person, name=_fit(person.name), display=person.display.strip() or person.name)
+        with self._journal.entry() as entry:
+            if people.find(entry.connection, person.name) is not None:
+                raise InputRefused(
+                    "name_taken", found="an account of this name", expected="a new name", action="Choose another."
+                )
+            people.put(entry.connection, person, now=entry.at)
+            self._told(entry, by, "account_made", account=person.name, roles=", ".join(person.roles))
+            return self._link(entry, person.name)
+
+    def change(
+        self,
+        name: str,
+        *,
+        by: str,
+        roles: Sequence[str] | None = None,
+        sites: Sequence[str] | None = None,
+        is_disabled: bool | None = None,
+    ) -> Person:
+        """Change what an account may; a disabled one is signed out.
+
+        Raises
+        ------
+        InputRefused
+            ``no_such_account``, ``role_unknown``, ``last_administrator``.
+        """
+        with self._journal.entry() as entry:
+            before = _known(people.find(entry.connection, name))
+            after = replace(
+                before,
+                roles=before.roles if roles is None else tuple(roles),
+                sites=before.sites if sites is None else tuple(sites),
+                is_disabled=before.is_disabled if is_disabled is None else is_disabled,
+            )
+            _check_roles(after.roles)
+            others = [p for p in people.everybody(entry.connection) if p.name != name and _administers(p)]
+            if _administers(before) and not _administers(after) and not others:
+                raise InputRefused(
+                    "last_administrator",
+                    found="the only administrator",
+                    expected="another one first",
+                    action="Make another administrator, then change this one.",
+                )
+            people.put(entry.connection, after, now=entry.at)
+            if after.is_disabled:
+                people.end_all(entry.connection, name)
+            told = "disabled" if after.is_disabled else "enabled"
+            self._told(entry, by, "account_changed", account=name, roles=", ".join(after.roles), state=told)
+        return after
+
+    def reset(self, name: str, *, by: str) -> str:
+        """The secret of a link with which an account's owner sets a new password; its sessions end.
+
+        Raises
+        ------
+        InputRefused
+            ``no_such_account``.
+        """
+        with self._journal.entry() as entry:
+            _known(people.find(entry.connection, name))
+            people.end_all(entry.connection, name)
+            self._told(entry, by, "password_reset", account=name)
+            return self._link(entry, name)
+
+    def _open(self, entry: Entry, person: Person, peer: str) -> tuple[str, SignedIn]:
+        shown, csrf = limits.secret(), limits.secret()
+        people.open_session(entry.connection, limits.digest(shown), person.name, csrf=csrf, now=entry.at)
+        entry.audit("login", actor=person.name, peer=peer, roles=", ".join(person.roles))
+        return shown, SignedIn(person=person, csrf=csrf, ends_at=entry.at + self.longest_s)
+
+    @staticmethod
+    def _link(entry: Entry, name: str) -> str:
+        shown = limits.secret()
+        people.put_link(entry.connection, limits.digest(shown), name, now=entry.at)
+        return shown
+
+    @staticmethod
+    def _told(entry: Entry, by: str, what: str, **details: str) -> None:
+        entry.audit("setting_change", actor=by, setting=what, **details)  # type: ignore[arg-type]
+
+
+def _administers(person: Person) -> bool:
+    return "administrator" in person.roles and not person.is_disabled
+
+
+def _known(person: Person | None) -> Person:
+    if person is None:
+        raise InputRefused(
+            "no_such_account",
+            found="a name without an account",
+            expected="the name of an account",
+            action="See `radiolucent users list`.",
+        )
+    return person
+
+
+def _fit(name: str) -> str:
+    fit = name.strip().casefold()
+    if not NAME.fullmatch(fit):
+        raise InputRefused(
+            "name_unfit",
+            found="a name that cannot be used",
+            expected="2 to 64 letters, digits, '.', '_' or '-', a letter or digit first",
+            action="Choose another name.",
+        )
+    return fit
+
+
+def _check_roles(roles: Sequence[str]) -> None:
+    if not roles or set(roles) - set(ROLES):
+        raise InputRefused(
+            "role_unknown",
+            found="no role, or one that is not known",
+            expected=f"one or more of {', '.join(ROLES)}",
+            action="See docs/permissions.md.",
+        )
+
+
+def _failed() -> SignInRefused:
+    return SignInRefused(
+        "sign_in_failed",
+        found="a name and a password that do not belong together",
+        expected="the name and password of an account",
+        action="Try again, or ask the administrator for a new link.",
+    )

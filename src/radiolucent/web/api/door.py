@@ -1,0 +1,180 @@
+"""Signing in and out, one-time links, accounts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+import radiolucent
+from radiolucent.access.permissions import permissions_of
+from radiolucent.pipeline.people import People
+from radiolucent.records.person import Person, SignedIn
+from radiolucent.records.result import DISCLAIMER
+from radiolucent.web.api.caller import Caller, caller_of
+from radiolucent.web.api.gate import COOKIE, SESSION, shown_by
+
+Calling = Annotated[Caller, Depends(caller_of)]
+Text = Annotated[str, Field(max_length=128)]
+Password = Annotated[str, Field(max_length=1024)]
+Names = Annotated[list[Text], Field(max_length=50)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SignInBody(_Body):
+    """Who wants in."""
+
+    name: Text
+    password: Password
+
+
+class EnrolBody(_Body):
+    """A one-time link and the password to set; the first administrator also says who they are."""
+
+    token: Text
+    name: Text = ""
+    display: Text = ""
+    password: Password
+
+
+class PasswordBody(_Body):
+    """The old password and the new one."""
+
+    old: Password
+    new: Password
+
+
+class PersonBody(_Body):
+    """A new account."""
+
+    name: Text
+    display: Text = ""
+    roles: Names
+    sites: Names = ["*"]
+
+
+class ChangeBody(_Body):
+    """What is to change; what is left out stays."""
+
+    roles: Names | None = None
+    sites: Names | None = None
+    disabled: bool | None = None
+
+
+def router(people: People) -> APIRouter:
+    """``/door``, ``/session``, ``/enrol``, ``/me``, ``/people``."""
+    made = APIRouter()
+
+    @made.get("/door")
+    def door() -> Response:
+        """What this is; nothing of anybody."""
+        about = {"product": "Radiolucent", "version": radiolucent.__version__, "notice": DISCLAIMER}
+        return JSONResponse(about | {"oidc": None, "has_users": people.has_users()})
+
+    @made.post("/session")
+    def sign_in(request: Request, body: SignInBody) -> Response:
+        """Sign in by name and password."""
+        return _begun(request, people, *people.sign_in(body.name, body.password, peer=_peer(request)))
+
+    @made.post("/enrol")
+    def enrol(request: Request, body: EnrolBody) -> Response:
+        """Set a password by a one-time link, and sign in."""
+        shown, signed_in = people.enrol(
+            body.token, name=body.name, display=body.display, password=body.password, peer=_peer(request)
+        )
+        return _begun(request, people, shown, signed_in)
+
+    @made.get("/session")
+    def session(request: Request) -> Response:
+        """Who is signed in, and what they may do."""
+        return JSONResponse(_session(request.scope[SESSION], people))
+
+    @made.delete("/session")
+    def sign_out(request: Request) -> Response:
+        """Sign out."""
+        people.sign_out(shown_by(request.scope) or "")
+        answer = Response(status_code=204)
+        answer.delete_cookie(COOKIE, path="/")
+        return answer
+
+    @made.post("/me/password")
+    def password(caller: Calling, body: PasswordBody) -> Response:
+        """Set another password; every session of the account ends."""
+        people.change_password(caller.name, old=body.old, new=body.new)
+        return Response(status_code=204)
+
+    _accounts(made, people)
+    return made
+
+
+def _accounts(made: APIRouter, people: People) -> None:
+    @made.get("/people")
+    def everybody() -> Response:
+        """Every account."""
+        return JSONResponse([_person(each) for each in people.everybody()])
+
+    @made.post("/people")
+    def add(caller: Calling, body: PersonBody) -> Response:
+        """Make an account; its owner sets a password by the link."""
+        person = Person(name=body.name, display=body.display, roles=tuple(body.roles), sites=tuple(body.sites))
+        return JSONResponse({"link": link(people.add(person, by=caller.name))}, 201)
+
+    @made.patch("/people/{name}")
+    def change(caller: Calling, name: str, body: ChangeBody) -> Response:
+        """Change roles and sites, disable or enable."""
+        changed = people.change(name, by=caller.name, roles=body.roles, sites=body.sites, is_disabled=body.disabled)
+        return JSONResponse(_person(changed))
+
+    @made.post("/people/{name}/reset")
+    def reset(caller: Calling, name: str) -> Response:
+        """A link to set a new password; the account's sessions end."""
+        return JSONResponse({"link": link(people.reset(name, by=caller.name))})
+
+
+def link(shown: str) -> str:
+    """A one-time link, as a place in the page."""
+    return f"/#/enrol/{shown}"
+
+
+def _begun(request: Request, people: People, shown: str, signed_in: SignedIn) -> Response:
+    answer = JSONResponse(_session(signed_in, people))
+    answer.set_cookie(COOKIE, shown, path="/", httponly=True, samesite="strict", secure=request.url.scheme == "https")
+    return answer
+
+
+def _session(signed_in: SignedIn, people: People) -> dict[str, Any]:
+    person = signed_in.person
+    return {
+        "user": {
+            "name": person.name,
+            "display": person.display,
+            "roles": [*person.roles],
+            "sites": [*person.sites],
+        },
+        "permissions": sorted(permissions_of(person.roles)),  # type: ignore[arg-type]
+        "csrf": signed_in.csrf,
+        "idle_s": people.idle_s,
+        "expires_at": datetime.fromtimestamp(signed_in.ends_at, UTC).isoformat(),
+        "must_enrol_totp": False,
+    }
+
+
+def _person(person: Person) -> dict[str, Any]:
+    return {
+        "name": person.name,
+        "display": person.display,
+        "roles": [*person.roles],
+        "sites": [*person.sites],
+        "disabled": person.is_disabled,
+    }
+
+
+def _peer(request: Request) -> str:
+    return "" if request.client is None else request.client.host

@@ -1,0 +1,31 @@
+"""Every endpoint of the API and what it takes to call it. One that is not here is not served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from radiolucent.access.permissions import Permission
+
+Need = Permission | Literal["open", "signed_in"]
+ENDPOINTS: Mapping[tuple[str, str], Need] = {
+    ("GET", "/door"): "open",
+    ("POST", "/session"): "open",
+    ("POST", "/enrol"): "open",
+    ("GET", "/session"): "signed_in",
+    ("DELETE", "/session"): "signed_in",
+    ("POST", "/me/password"): "signed_in",
+    ("GET", "/people"): "people.manage",
+    ("POST", "/people"): "people.manage",
+    ("PATCH", "/people/{name}"): "people.manage",
+    ("POST", "/people/{name}/reset"): "people.manage",
+    ("POST", "/worklist"): "worklist.read",
+    ("GET", "/events"): "worklist.read",
+    ("GET", "/vocabulary"): "worklist.read",
+    ("GET", "/studies/{study_key}"): "study.read",
+    ("GET", "/studies/{study_key}/images/{image_key}/maps/{engine}/{finding}"): "study.read",
+    ("POST", "/studies/{study_key}/opinion"): "opinion.write",
+    ("POST", "/studies/{study_key}/lease"): "lease.take",
+    ("DELETE", "/studies/{study_key}/lease"): "lease.take",
+}
+"""Method and path template, below ``/api``."""

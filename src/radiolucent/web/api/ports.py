@@ -1,0 +1,60 @@
+"""What the API needs of the installation; `wiring` fulfils it. Called from several threads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radiolucent.records.decision import Lease
+from radiolucent.web.api.caller import Caller
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A search of the worklist; what is empty holds for all. Times are ISO dates, ``until`` is not within."""
+
+    states: frozenset[str] = frozenset()
+    engines: frozenset[str] = frozenset()
+    findings: frozenset[str] = frozenset()
+    confidences: frozenset[str] = frozenset()
+    flags: frozenset[str] = frozenset()
+    since: float | None = None
+    until: float | None = None
+    text: str = ""
+    limit: int = 200
+
+
+class Desk(Protocol):
+    """Where people read and decide. What is told of a study raises `InputRefused` ``no_such_study``, ``other_site``."""
+
+    def worklist(self, caller: Caller, wanted: Wanted) -> Json:
+        """The worklist as the contract says."""
+
+    def version(self) -> int:
+        """A number that changes when the worklist may have."""
+
+    def study(self, caller: Caller, study_key: str) -> Json:
+        """Everything a reading view shows of a study; puts on record that it was opened."""
+
+    def map(self, caller: Caller, study_key: str, image_key: int, engine: str, finding: str) -> NDArray[np.uint8]:
+        """A finding's map on an image; `InputRefused` ``no_such_map``, ``read_first``."""
+
+    def opinion(
+        self, caller: Caller, study_key: str, findings: tuple[str, ...], *, is_nothing: bool, comment: str
+    ) -> None:
+        """Record what a reader says before the result is shown; a second one changes nothing."""
+
+    def lease(self, caller: Caller, study_key: str, *, break_reason: str) -> Lease:
+        """Take, renew or take over a study; `LeaseHeld`."""
+
+    def give_back(self, caller: Caller, study_key: str) -> None:
+        """End the own lease."""
+
+    def vocabulary(self) -> Json:
+        """Reasons, findings, words of confidence."""

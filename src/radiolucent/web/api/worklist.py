@@ -1,0 +1,86 @@
+"""The worklist, its changes as they come, and the vocabulary of decisions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from radiolucent.web.api.caller import Caller, caller_of
+from radiolucent.web.api.models import WorklistQuery
+from radiolucent.web.api.ports import Desk, Wanted
+
+LOOK_S, COMMENT_S = 1.0, 15.0
+Calling = Annotated[Caller, Depends(caller_of)]
+
+
+class Watch:
+    """One look at the worklist's version a second, however many listen."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._lock = asyncio.Lock()
+        self._at, self._version = -LOOK_S, 0
+
+    async def version(self) -> int:
+        """The version, no older than a second."""
+        async with self._lock:
+            now = asyncio.get_running_loop().time()
+            if now - self._at >= LOOK_S:
+                self._version = await run_in_threadpool(self._desk.version)
+                self._at = now
+            return self._version
+
+
+def router(desk: Desk) -> APIRouter:
+    """``/worklist``, ``/events``, ``/vocabulary``."""
+    made = APIRouter()
+    watch = Watch(desk)
+
+    @made.post("/worklist")
+    def worklist(caller: Calling, query: WorklistQuery) -> Response:
+        """What waits, most urgent first."""
+        wanted = Wanted(
+            states=frozenset(query.states),
+            engines=frozenset(query.engines),
+            findings=frozenset(query.findings),
+            confidences=frozenset(query.confidences),
+            flags=frozenset(query.flags),
+            since=None if query.since is None else query.since.timestamp(),
+            until=None if query.until is None else query.until.timestamp(),
+            text=query.text,
+            limit=query.limit,
+        )
+        return JSONResponse(desk.worklist(caller, wanted))
+
+    @made.get("/events")
+    async def events(request: Request) -> Response:
+        """Server-sent events: a number whenever the worklist may have changed, and nothing of a patient."""
+        return StreamingResponse(_told(request, watch), media_type="text/event-stream")
+
+    @made.get("/vocabulary")
+    def vocabulary() -> Response:
+        """Reasons and findings that a decision may name."""
+        return JSONResponse(desk.vocabulary())
+
+    return made
+
+
+async def _told(request: Request, watch: Watch) -> AsyncIterator[str]:
+    before, silent = None, 0.0
+    while not await request.is_disconnected():
+        version = await watch.version()
+        if version != before:
+            before, silent = version, 0.0
+            yield f"event: worklist\ndata: {json.dumps({'version': version})}\n\n"
+        elif silent >= COMMENT_S:
+            silent = 0.0
+            yield ": still here\n\n"
+        await asyncio.sleep(LOOK_S)
+        silent += LOOK_S

@@ -1,0 +1,41 @@
+"""The table of permissions, cell by cell, and the page that shows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from radiolucent.access.permissions import ALLOWED, PERMISSIONS, ROLES, as_markdown, permissions_of
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "permissions.md"
+READ = {"worklist.read", "study.read", "pixels.read"}
+REPORT = READ | {"opinion.write", "lease.take"}
+EXPECTED = {
+    "radiologist": REPORT,
+    "senior": REPORT,
+    "technologist": READ,
+    "qa": READ,
+    "auditor": set(),
+    "administrator": {"people.manage"},
+    "service": set(),
+}
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("permission", PERMISSIONS)
+def test_every_cell(role: str, permission: str) -> None:
+    assert (permission in ALLOWED[role]) == (permission in EXPECTED[role])  # type: ignore[index]
+
+
+def test_roles_add_up_and_nobody_may_nothing() -> None:
+    assert permissions_of(["qa", "administrator"]) == READ | {"people.manage"}
+    assert permissions_of([]) == frozenset()
+
+
+def test_whoever_manages_accounts_sees_no_patient() -> None:
+    assert not permissions_of(["administrator"]) & READ
+
+
+def test_the_page_shows_the_table() -> None:
+    assert as_markdown() in PAGE.read_text(encoding="utf-8")
