@@ -34,6 +34,13 @@ def test_style_holds() -> None:
     _run("ruff", "format", "--check", ".")
 
 
+def test_no_two_test_files_have_one_name() -> None:
+    """Folders of tests are no packages, so pytest takes two files of one name for one module."""
+    names = [p.name for p in (ROOT / "tests").rglob("test_*.py") if "training" not in p.parts]
+    assert len(names) > 100
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
 def test_every_room_is_in_the_architecture_page() -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     rooms = [p.name for p in SOURCE.iterdir() if p.is_dir() and (p / "__init__.py").exists()]
