@@ -175,6 +175,16 @@ def test_a_session_ends_when_idle_and_in_any_case(place: Place) -> None:
         assert client.get("/session").status_code == 401
 
 
+def test_what_the_page_asks_by_itself_keeps_no_session_alive(place: Place) -> None:
+    place.account("ana", "radiologist")
+    with place.signed_in("ana") as client:
+        for status in (200, 200, 401):
+            with client.stream("GET", "/events") as answer:
+                assert answer.status_code == status
+            assert client.post("/worklist", json={}, headers={"X-Unattended": "1"}).status_code == status
+            place.house.clock.forward(1000)
+
+
 def test_signing_out_disabling_and_a_new_password_end_sessions(place: Place) -> None:
     place.account("ana", "radiologist")
     with place.signed_in("ana") as client:

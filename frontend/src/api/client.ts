@@ -43,6 +43,18 @@ export function onSignedOut(then: () => void): void {
   whenSignedOut = then;
 }
 
+const ATTENDED_MS = 60_000;
+let actedAt = Date.now();
+for (const kind of ["keydown", "pointerdown", "pointermove", "wheel"]) {
+  addEventListener(kind, () => (actedAt = Date.now()), { capture: true, passive: true });
+}
+
+/** What the page asks by itself, with nobody at it, keeps no session alive. */
+function attended(init: RequestInit): RequestInit {
+  if (Date.now() - actedAt < ATTENDED_MS) return init;
+  return { ...init, headers: { ...(init.headers as Record<string, string>), "X-Unattended": "1" } };
+}
+
 /** One request to our server; answers JSON, or nothing for 204. */
 export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json" };
@@ -62,7 +74,7 @@ export async function bytes(path: string, accept: string, signal?: AbortSignal):
 async function reach(path: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(path, { credentials: "same-origin", cache: "no-store", ...init });
+    response = await fetch(path, { credentials: "same-origin", cache: "no-store", ...attended(init) });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new Problem(0, "network", "the server did not answer", "", "Check the connection, then try again.");

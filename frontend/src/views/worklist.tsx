@@ -47,20 +47,31 @@ export function Worklist() {
   );
 }
 
+/** The server ends a stream after a while and is asked again at once; what lasts longer is told. */
+const AWAY_MS = 10_000;
+
 /** The server says that something changed, never what. */
 function listenToChanges(then: () => void, setLive: (isLive: boolean) => void): () => void {
   const source = new EventSource("/api/events");
   let pending = 0;
+  let away = 0;
   source.addEventListener("worklist", () => {
     clearTimeout(pending);
     pending = window.setTimeout(then, 150);
   });
-  source.addEventListener("open", () => setLive(true));
-  source.addEventListener("error", () => setLive(false));
+  source.addEventListener("open", () => {
+    clearTimeout(away);
+    away = 0;
+    setLive(true);
+  });
+  source.addEventListener("error", () => {
+    away ||= window.setTimeout(() => setLive(false), AWAY_MS);
+  });
   const minute = setInterval(then, 60_000);
   return () => {
     source.close();
     clearTimeout(pending);
+    clearTimeout(away);
     clearInterval(minute);
   };
 }

@@ -83,8 +83,8 @@ class People:
             entry.audit("login", outcome="minor_failure", actor=name or "unknown", peer=peer, code="sign_in_failed")
         raise _failed()
 
-    def session(self, shown: str) -> SignedIn | None:
-        """The session of a secret, where it holds; its use is noted."""
+    def session(self, shown: str, *, in_use: bool = True) -> SignedIn | None:
+        """The session of a secret, where it holds; that a person uses it is noted."""
         digest = limits.digest(shown)
         with self._journal.reading() as connection:
             row = people.session(connection, digest)
@@ -97,7 +97,7 @@ class People:
         ):
             self.sign_out(shown)
             return None
-        if now - row.seen_at > TOUCH_S:
+        if in_use and now - row.seen_at > TOUCH_S:
             with self._journal.entry() as entry:
                 people.saw(entry.connection, digest, now=entry.at)
         return SignedIn(person=person, csrf=row.csrf, ends_at=row.begun_at + self.longest_s)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
+from typing import Protocol
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -29,7 +30,15 @@ HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 )
-Sessions = Callable[[str], SignedIn | None]
+UNATTENDED = frozenset({"/events"})
+"""What the page asks by itself, or says (``X-Unattended``) that nobody is there: it does not keep a session alive."""
+
+
+class Sessions(Protocol):
+    """Finds the session of a secret, where it holds."""
+
+    def __call__(self, shown: str, *, in_use: bool = True) -> SignedIn | None:
+        """``in_use``: a person did something."""
 
 
 def check(app: FastAPI) -> None:
@@ -83,7 +92,8 @@ class Gate:
         await self._app(scope, _bounded(receive), guarded)
 
     async def _refusal(self, scope: Scope) -> JSONResponse | None:
-        need = ENDPOINTS.get((scope["method"], self._template(scope)))
+        template = self._template(scope)
+        need = ENDPOINTS.get((scope["method"], template))
         if need is None:
             return _problem(404, "no_such_endpoint", "a path or method that is not served", "one of the API's own")
         if _too_large(scope):
@@ -93,7 +103,10 @@ class Gate:
         if need == "open":
             return None
         shown = shown_by(scope)
-        signed_in = None if shown is None else await run_in_threadpool(self._sessions, shown)
+        signed_in = None
+        if shown is not None:
+            in_use = template not in UNATTENDED and b"x-unattended" not in dict(scope["headers"])
+            signed_in = await run_in_threadpool(self._sessions, shown, in_use=in_use)
         if signed_in is None:
             return _problem(401, "not_signed_in", "no session, or one that has ended", "a session", "Sign in.")
         token = dict(scope["headers"]).get(b"x-csrf-token", b"")

@@ -16,7 +16,8 @@ from radiolucent.web.api.caller import Caller, caller_of
 from radiolucent.web.api.models import WorklistQuery
 from radiolucent.web.api.ports import Desk, Wanted
 
-LOOK_S, COMMENT_S = 1.0, 15.0
+LOOK_S, COMMENT_S, LONGEST_S = 1.0, 15.0, 60.0
+"""A stream ends after a minute and the browser asks again, so that it does not outlive the session."""
 Calling = Annotated[Caller, Depends(caller_of)]
 
 
@@ -74,7 +75,8 @@ def router(desk: Desk) -> APIRouter:
 
 async def _told(request: Request, watch: Watch) -> AsyncIterator[str]:
     before, silent = None, 0.0
-    while not await request.is_disconnected():
+    ends_at = asyncio.get_running_loop().time() + LONGEST_S
+    while asyncio.get_running_loop().time() < ends_at and not await request.is_disconnected():
         version = await watch.version()
         if version != before:
             before, silent = version, 0.0
