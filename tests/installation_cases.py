@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,7 +67,9 @@ class House:
         self.journal = Journal(self.database, clock=self.clock)
         self.blobs = Blobs(self.root, reserve_bytes=0)
 
-    def intake(self, *, faults: Faults | None = None, most_bytes: int = 2**20) -> Intake:
+    def intake(
+        self, *, faults: Faults | None = None, most_bytes: int = 2**20, sites: Mapping[str, str] | None = None
+    ) -> Intake:
         return Intake(
             self.journal,
             self.blobs,
@@ -76,6 +78,7 @@ class House:
             quiet_s=QUIET_S,
             most_bytes=most_bytes,
             implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+            sites=sites,
             on_kept=lambda: self.kept.append(1),
         )
 

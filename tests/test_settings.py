@@ -83,7 +83,7 @@ MODELS = models()
 
 
 def test_every_table_has_its_section_in_the_order_of_the_code() -> None:
-    assert len(MODELS) == 17
+    assert len(MODELS) == 18
     titles = [title for title in sections() if title in MODELS]
     in_code = [title for title in MODELS if title != TLS]
     assert [t for t in titles if t != TLS] == in_code
@@ -128,6 +128,7 @@ def complete(title: str, row: str) -> str:
         "`[[rules]]`": ['name = "r"'],
         "`[[destinations]]`": ['name = "pacs"', 'kind = "dimse"', 'host = "h"', "port = 1", 'ae_title = "A"'],
         "`[[archives]]`": ['name = "pacs"', 'kind = "dimse"', 'host = "h"', "port = 1", 'ae_title = "A"'],
+        "`[[sites]]`": ['name = "north"'],
         "`[http]`": ["allow_anonymous = true"],
         "`[retention]`": ["images_days = 1"],
     }.get(title, [])
@@ -176,6 +177,13 @@ def test_the_examples_say_what_they_promise(tmp_path: Path) -> None:
 
 DIMSE = '[[destinations]]\nname = "pacs"\nkind = "dimse"\nhost = "h"\nport = 1\nae_title = "A"\n'
 WRONG = [
+    pytest.param(
+        '[[sites]]\nname = "a"\ncallers = ["CR"]\n[[sites]]\nname = "b"\ncallers = ["CR"]',
+        "sites.callers",
+        "CR",
+        "each name once",
+        id="one caller of two sites",
+    ),
     pytest.param('colour = "red"', "colour", "an unknown row", "docs/settings.md", id="unknown row"),
     pytest.param('[dicom]\naetitle = "X"', "dicom.aetitle", "an unknown row", "docs/settings.md", id="misspelt row"),
     pytest.param("[dicm]\nport = 1", "dicm", "an unknown row", "docs/settings.md", id="unknown section"),

@@ -159,3 +159,30 @@ def test_a_refusal_is_counted_and_on_record_without_the_patient(house: House) ->
     assert (first.action, first.outcome, first.details) == ("refuse", "minor_failure", {"code": "uid_mismatch"})
     assert (second.actor, second.peer, second.patient_id) == ("unknown", "10.0.0.8", "")
     assert house.counts.codes == ["uid_mismatch", "association_rejected"]
+
+
+def site_of(house: House, kept: Kept) -> str | None:
+    with house.journal.reading() as connection:
+        return work.site_of(connection, kept.study_key)
+
+
+def test_a_study_is_of_the_site_of_whoever_sent_it_first(house: House) -> None:
+    door = house.intake(sites={"NORTH_CR": "north"})
+    first, second = film(), film()
+    second.StudyInstanceUID = first.StudyInstanceUID
+    north = door.keep(offered(first, sender="NORTH_CR"))
+    assert site_of(house, north) == "north"
+    assert door.keep(offered(second, sender="OTHER")).study_key == north.study_key
+    assert site_of(house, north) == "north"
+    assert site_of(house, door.keep(offered(film(), sender="OTHER"))) == "main"
+
+
+def test_a_prior_is_of_the_site_that_asked_until_it_comes_unasked(house: House) -> None:
+    door = house.intake(sites={"NORTH_CR": "north", "SOUTH_CR": "south"})
+    known, further = film(), film()
+    for source, later in ((known, known), (further, film(StudyInstanceUID=further.StudyInstanceUID))):
+        with door.expecting(str(source.StudyInstanceUID), site="north"):
+            kept = door.keep(offered(source, sender="C-GET"))
+        assert site_of(house, kept) == "north"
+        door.keep(offered(later, sender="SOUTH_CR"))
+        assert site_of(house, kept) == "south"

@@ -7,7 +7,7 @@ from pathlib import Path
 import postgres_server
 import pytest
 import store_cases as cases
-from sqlalchemy import select, text, update
+from sqlalchemy import create_engine, inspect, select, text, update
 
 from radiolucent.errors import PeerUnavailable, SettingsError
 from radiolucent.store import hospital, schema, work
@@ -22,7 +22,47 @@ def test_tables_of_another_version_stop_the_start(url: str) -> None:
     with pytest.raises(SettingsError, match="database_schema") as error:
         Database(url)
     assert error.value.found == f"tables of version {schema.VERSION + 1}"
-    assert error.value.expected == f"version {schema.VERSION}"
+    assert error.value.expected == f"version 1 to {schema.VERSION}"
+
+
+def test_tables_of_the_first_version_are_brought_to_this_one(url: str) -> None:
+    """`version_1.sql` is how release 0.3.0 and those after it made them, before studies had a site."""
+    older = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with older.begin() as connection:
+        for statement in (Path(__file__).parent / "version_1.sql").read_text(encoding="utf-8").split(";\n"):
+            connection.execute(text(statement))
+        connection.execute(text("INSERT INTO radiolucent_schema (version) VALUES (1)"))
+        connection.execute(
+            text(
+                "INSERT INTO studies (study_key, study_instance_uid, state, revision, priority, attempts,"
+                " first_received_at, last_received_at, accession_number, patient_id, issuer, header)"
+                " VALUES ('k', '1.2', 'done', 1, 'routine', 0, 1, 1, '', 'p', '', '{}')"
+            )
+        )
+    older.dispose()
+    for _start in range(2):
+        database = Database(url)
+        assert cases.standing(database, "k").site == "main"
+        cases.take(database, cases.received(site="north"))
+        with database.reading() as connection:
+            assert connection.execute(select(schema.about.c.version)).scalars().all() == [schema.VERSION]
+            made = inspect(connection)
+            assert {name: {column["name"] for column in made.get_columns(name)} for name in schema.metadata.tables} == {
+                name: {column.name for column in table.c} for name, table in schema.metadata.tables.items()
+            }
+        database.close()
+
+
+def test_a_newer_database_is_left_as_it_is(url: str) -> None:
+    newer = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with newer.begin() as connection:
+        schema.about.create(connection)
+        connection.execute(text(f"INSERT INTO radiolucent_schema (version) VALUES ({schema.VERSION + 1})"))
+    with pytest.raises(SettingsError, match="database_schema"):
+        Database(url)
+    with newer.connect() as connection:
+        assert inspect(connection).get_table_names() == ["radiolucent_schema"]
+    newer.dispose()
 
 
 def test_a_second_start_finds_everything(url: str) -> None:

@@ -154,7 +154,7 @@ def test_only_a_study_that_rests_is_opened_again(database: Database) -> None:
             row = work.study(connection, job.study_key)
             assert (row.state, row.attempts, row.code, row.revision) == ("ready", 0, None, job.revision + 1)
             job = work.Job(study_key=job.study_key, revision=row.revision, priority="routine")
-        assert not work.is_known(connection, "no such study")
+        assert work.site_of(connection, "no such study") is None
 
 
 def test_a_retraction_goes_to_whom_the_result_was_meant_for(database: Database) -> None:

@@ -104,7 +104,7 @@ class MemoryArchive:
     def find_instances(self, query):
         return select(self._instances(), query)
 
-    def locate(self, study, series=None, instance=None):
+    def locate(self, study, series=None, instance=None, *, sight):
         return [
             row
             for row in self.rows.values()

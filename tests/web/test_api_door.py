@@ -263,6 +263,11 @@ def test_accounts_are_managed_and_the_last_administrator_stays(place: Place) -> 
         assert client.post("/people", json={"name": "ana", "roles": ["qa"]}).json()["code"] == "name_taken"
         assert client.post("/people", json={"name": "bob", "roles": ["king"]}).json()["code"] == "role_unknown"
         assert client.post("/people", json={"name": "../x", "roles": ["qa"]}).json()["code"] == "name_unfit"
+        for sites in (["nowhere"], []):
+            wrong = {"name": "bob", "roles": ["qa"], "sites": sites}
+            assert client.post("/people", json=wrong).json()["code"] == "site_unknown"
+            assert client.patch("/people/ana", json={"sites": sites}).json()["code"] == "site_unknown"
+        assert client.patch("/people/ana", json={"sites": ["main"]}).json()["sites"] == ["main"]
         assert client.patch("/people/ana", json={"roles": ["senior"]}).json()["roles"] == ["senior"]
         assert client.patch("/people/boss", json={"disabled": True}).json()["code"] == "last_administrator"
         assert client.post("/people/ana/reset").status_code == 200

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from flow import hospital
 from flow.hospital import eventually
 
+from radiolucent.records.person import Sight
 from radiolucent.review.read_first import ReadFirst
 from radiolucent.store import work
 from radiolucent.web.api import problems, studies, worklist
@@ -25,15 +26,17 @@ from radiolucent.wiring.running import Running
 
 SCRIPT = "<script>alert(1)</script>"
 EVERYTHING = frozenset({"decision.sign", "decision.override", "lease.break"})
-ANN = Caller(name="ann", display="Dr Ann", sites=frozenset({"*"}), permissions=EVERYTHING)
-BOB = Caller(name="bob", display="Dr Bob", sites=frozenset({"main"}), permissions=frozenset({"decision.sign"}))
+ANN = Caller(name="ann", display="Dr Ann", sight=Sight(sites=frozenset({"*"})), permissions=EVERYTHING)
+BOB = Caller(
+    name="bob", display="Dr Bob", sight=Sight(sites=frozenset({"main"})), permissions=frozenset({"decision.sign"})
+)
 
 
 class Gate:
     """Says who calls, by a header that only tests send."""
 
     callers = {each.name: each for each in (ANN, BOB)} | {
-        "eve": Caller(name="eve", display="Dr Eve", sites=frozenset({"north"}), permissions=EVERYTHING)
+        "eve": Caller(name="eve", display="Dr Eve", sight=Sight(sites=frozenset({"north"})), permissions=EVERYTHING)
     }
 
     def __init__(self, app):

@@ -17,6 +17,9 @@ CLI = "command line"
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file; see docs/settings.md.")]
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder; wins over the settings file.")]
 Name = Annotated[str, typer.Argument(help="Name of an account.")]
+Sites = Annotated[
+    list[str] | None, typer.Option("--site", help="Whose studies may be seen, * is every site; may be repeated.")
+]
 app = typer.Typer(name="users", help="Who may sign in to the page.", no_args_is_help=True)
 
 
@@ -24,21 +27,35 @@ app = typer.Typer(name="users", help="Who may sign in to the page.", no_args_is_
 def add(
     name: Name,
     role: Annotated[list[str], typer.Option("--role", help="See `radiolucent users permissions`; may be repeated.")],
+    site: Sites = None,
     display: Annotated[str, typer.Option("--display", help="Name to show.")] = "",
     config: Config = None,
     data: Data = None,
 ) -> None:
     """Make an account, and print the link by which its owner sets a password."""
-    shown = _people(config, data).add(Person(name=name, display=display, roles=tuple(role)), by=CLI)
-    _tell(shown)
+    person = Person(name=name, display=display, roles=tuple(role), sites=tuple(site or ["*"]))
+    _tell(_people(config, data).add(person, by=CLI))
+
+
+@app.command("change")
+def change(
+    name: Name,
+    role: Annotated[list[str] | None, typer.Option("--role", help="What the account may be from now on.")] = None,
+    site: Sites = None,
+    config: Config = None,
+    data: Data = None,
+) -> None:
+    """Change roles or sites of an account; what is not named stays."""
+    _people(config, data).change(name, by=CLI, roles=role, sites=site)
 
 
 @app.command("list")
 def list_users(config: Config = None, data: Data = None) -> None:
     """Every account."""
-    table = Table("Name", "Shown as", "Roles", "State", box=None, header_style="bold")
+    table = Table("Name", "Shown as", "Roles", "Sites", "State", box=None, header_style="bold")
     for each in _people(config, data).everybody():
-        table.add_row(each.name, each.display, ", ".join(each.roles), "disabled" if each.is_disabled else "")
+        state = "disabled" if each.is_disabled else ""
+        table.add_row(each.name, each.display, ", ".join(each.roles), ", ".join(each.sites), state)
     Console().print(table)
 
 

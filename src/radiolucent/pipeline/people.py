@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from radiolucent.access import limits, passwords
 from radiolucent.access.permissions import ROLES
 from radiolucent.errors import InputRefused
 from radiolucent.pipeline.journal import OURSELVES, Entry, Journal
-from radiolucent.records.person import Person, SignedIn
+from radiolucent.records.person import MAIN_SITE, Person, SignedIn
 from radiolucent.store import people
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}")
@@ -31,10 +31,15 @@ class People:
     ----------
     idle_s, longest_s
         A session ends when it was not used for so long, or was begun so long ago.
+    sites
+        Every site that there is.
     """
 
-    def __init__(self, journal: Journal, *, idle_s: float, longest_s: float) -> None:
+    def __init__(
+        self, journal: Journal, *, idle_s: float, longest_s: float, sites: Collection[str] = (MAIN_SITE,)
+    ) -> None:
         self._journal, self.idle_s, self.longest_s = journal, idle_s, longest_s
+        self._sites = {*sites, "*"}
 
     def first_link(self) -> str | None:
         """The secret of a new link that makes the first administrator; ``None`` once anybody can sign in."""
@@ -162,9 +167,10 @@ class People:
         Raises
         ------
         InputRefused
-            ``name_unfit``, ``name_taken``, ``role_unknown``.
+            ``name_unfit``, ``name_taken``, ``role_unknown``, ``site_unknown``.
         """
         _check_roles(person.roles)
+        self._check_sites(person.sites)
         person = replace(person, name=_fit(person.name), display=person.display.strip() or person.name)
         with self._journal.entry() as entry:
             if people.find(entry.connection, person.name) is not None:
@@ -172,7 +178,7 @@ class People:
                     "name_taken", found="an account of this name", expected="a new name", action="Choose another."
                 )
             people.put(entry.connection, person, now=entry.at)
-            self._told(entry, by, "account_made", account=person.name, roles=", ".join(person.roles))
+            self._told(entry, by, "account_made", account=person.name, **_may(person))
             return self._link(entry, person.name)
 
     def change(
@@ -189,8 +195,10 @@ class People:
         Raises
         ------
         InputRefused
-            ``no_such_account``, ``role_unknown``, ``last_administrator``.
+            ``no_such_account``, ``role_unknown``, ``site_unknown``, ``last_administrator``.
         """
+        if sites is not None:
+            self._check_sites(sites)
         with self._journal.entry() as entry:
             before = _known(people.find(entry.connection, name))
             after = replace(
@@ -212,7 +220,7 @@ class People:
             if after.is_disabled:
                 people.end_all(entry.connection, name)
             told = "disabled" if after.is_disabled else "enabled"
-            self._told(entry, by, "account_changed", account=name, roles=", ".join(after.roles), state=told)
+            self._told(entry, by, "account_changed", account=name, state=told, **_may(after))
         return after
 
     def reset(self, name: str, *, by: str) -> str:
@@ -235,6 +243,15 @@ class People:
         entry.audit("login", actor=person.name, peer=peer, roles=", ".join(person.roles))
         return shown, SignedIn(person=person, csrf=csrf, ends_at=entry.at + self.longest_s)
 
+    def _check_sites(self, sites: Sequence[str]) -> None:
+        if not sites or set(sites) - self._sites:
+            raise InputRefused(
+                "site_unknown",
+                found="no site, or one that is not known",
+                expected=f"one or more of {', '.join(sorted(self._sites))}",
+                action="Name sites in the settings ([[sites]]).",
+            )
+
     @staticmethod
     def _link(entry: Entry, name: str) -> str:
         shown = limits.secret()
@@ -244,6 +261,10 @@ class People:
     @staticmethod
     def _told(entry: Entry, by: str, what: str, **details: str) -> None:
         entry.audit("setting_change", actor=by, setting=what, **details)  # type: ignore[arg-type]
+
+
+def _may(person: Person) -> dict[str, str]:
+    return {"roles": ", ".join(person.roles), "sites": ", ".join(person.sites)}
 
 
 def _administers(person: Person) -> bool:

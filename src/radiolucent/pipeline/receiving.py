@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
@@ -12,6 +12,7 @@ from radiolucent.pipeline.faults import Faults
 from radiolucent.pipeline.journal import Entry, Journal
 from radiolucent.prepare.identity import Identified, identify
 from radiolucent.records.door import Offered
+from radiolucent.records.person import MAIN_SITE
 from radiolucent.records.received import Kept, Received
 from radiolucent.store import intake
 from radiolucent.store.blobs import Blobs
@@ -39,6 +40,8 @@ class Intake:
         How long a study waits for more.
     most_bytes
         A larger dataset is refused.
+    sites
+        Site by sender; whoever is not named sends for the main one.
     on_kept
         Called after an instance was committed.
     """
@@ -53,13 +56,15 @@ class Intake:
         quiet_s: float,
         most_bytes: int,
         implementation_class_uid: str,
+        sites: Mapping[str, str] | None = None,
         on_kept: Callable[[], None] = lambda: None,
     ) -> None:
         self._journal, self._blobs, self._counted, self._faults = journal, blobs, counted, faults
         self._quiet_s, self._most_bytes = quiet_s, most_bytes
         self._implementation = implementation_class_uid
         self._on_kept = on_kept
-        self._expected: set[str] = set()
+        self._sites = dict(sites or {})
+        self._expected: dict[str, str] = {}
 
     def keep(self, offered: Offered) -> Kept:
         """Keep one instance; when this returns, it is on disk and in the database.
@@ -96,13 +101,16 @@ class Intake:
         return kept
 
     @contextmanager
-    def expecting(self, study_instance_uid: str) -> Iterator[None]:
-        """Within, images of this study come because we asked for them, to compare with, through whichever door."""
-        self._expected.add(study_instance_uid)
+    def expecting(self, study_instance_uid: str, *, site: str) -> Iterator[None]:
+        """Within, images of this study come because we asked for them, to compare with, through whichever door.
+
+        They belong to the site of the study that they are compared with.
+        """
+        self._expected[study_instance_uid] = site
         try:
             yield
         finally:
-            self._expected.discard(study_instance_uid)
+            self._expected.pop(study_instance_uid, None)
 
     def refuse(self, code: str, sender: str, peer: str) -> None:
         """Put on record that something was not kept."""
@@ -112,7 +120,8 @@ class Intake:
             entry.audit("refuse", outcome="minor_failure", actor=sender or "unknown", peer=peer, code=code, stage=stage)
 
     def _keep(self, offered: Offered, found: Identified) -> Kept:
-        received = found.received
+        site = self._expected.get(found.received.study_instance_uid)
+        received = replace(found.received, site=site or self._sites.get(offered.sender, MAIN_SITE))
         with self._journal.reading() as connection:
             known = intake.find_known(connection, received)
         path = ""
@@ -121,9 +130,8 @@ class Intake:
             self._blobs.check_space(received.size_bytes)
             path = self._blobs.put(received.sha256, (found.head, offered.dataset))
             self._faults.at("stored")
-        is_prior = received.study_instance_uid in self._expected
         return self._journal.gathered(
-            lambda entry: self._note(entry, offered, received, known=known, path=path, is_prior=is_prior)
+            lambda entry: self._note(entry, offered, received, known=known, path=path, is_prior=site is not None)
         )
 
     def _note(
@@ -132,7 +140,8 @@ class Intake:
         at, quiet_s = entry.at, self._quiet_s
         kept = known or intake.keep(entry.connection, received, path=path, now=at, quiet_s=quiet_s, is_prior=is_prior)
         if kept.outcome == "same" and not is_prior:
-            kept = replace(kept, reopened=intake.is_wanted(entry.connection, kept.study_key, now=at, quiet_s=quiet_s))
+            is_wanted = intake.is_wanted(entry.connection, kept.study_key, site=received.site, now=at, quiet_s=quiet_s)
+            kept = replace(kept, reopened=is_wanted)
         if kept.outcome != "conflict":
             entry.audit(
                 "receive",

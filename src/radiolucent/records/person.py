@@ -1,8 +1,31 @@
-"""Somebody who signs in."""
+"""Somebody who signs in, and whose studies they may see."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+MAIN_SITE = "main"
+"""Of every study whose sender no site names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """Whose studies somebody may see: those of ``sites`` (``*`` is every one), and single ``studies`` by their keys."""
+
+    sites: frozenset[str]
+    studies: frozenset[str] = frozenset()
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is out of sight."""
+        return "*" in self.sites
+
+    def covers(self, site: str, study_key: str) -> bool:
+        """Whether a study of that site may be shown."""
+        return self.is_everything or site in self.sites or study_key in self.studies
+
+
+EVERYTHING = Sight(sites=frozenset({"*"}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from radiolucent.records.person import MAIN_SITE
 from radiolucent.records.study import Patient
 
 
@@ -20,6 +21,8 @@ class Received:
         DICOM JSON (PS3.18 F.2) of the attributes by which an archive is searched.
     expected_count
         How many instances the study has, where the sender says so (0020,1208).
+    site
+        Whose study it is, if it is the first image of it.
     """
 
     sop_instance_uid: str
@@ -37,6 +40,7 @@ class Received:
     peer: str
     expected_count: int | None = None
     is_stat: bool = False
+    site: str = MAIN_SITE
 
 
 PRIOR = "(prior)"

@@ -14,8 +14,10 @@ from typing import Literal
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from radiolucent.errors import SettingsError
+from radiolucent.records.person import MAIN_SITE
 from radiolucent.settings.kinds import AeTitle, File, Many, Name, Port, ReadSet, Seconds, Table, Tls, WrongRow
 from radiolucent.settings.peers import Archive, Destination
+from radiolucent.settings.people import ReadingSite
 
 
 class Caller(Table):
@@ -187,6 +189,9 @@ class Site(Table):
     facility: str = "RADIOLOGY"
 
 
+NAMED = ("rules", "destinations", "archives", "sites")
+
+
 class Settings(Table):
     """An installation. Paths are relative to the settings file; ``data`` holds everything that must not be lost."""
 
@@ -208,21 +213,33 @@ class Settings(Table):
     rules: Many[Rule] = ()
     destinations: Many[Destination] = ()
     archives: Many[Archive] = ()
+    sites: Many[ReadingSite] = ()
 
     @model_validator(mode="after")
     def _coherent(self) -> Settings:
         names = [d.name for d in self.destinations]
-        kept = [a.name for a in self.archives]
-        for table, given in (("rules", [r.name for r in self.rules]), ("destinations", names), ("archives", kept)):
+        named = {table: [row.name for row in getattr(self, table)] for table in NAMED}
+        titles = [title for site in self.sites for title in site.callers]
+        for row, given in (*((f"{table}.name", n) for table, n in named.items()), ("sites.callers", titles)):
             twice = sorted({n for n in given if given.count(n) > 1})
             if twice:
-                raise WrongRow(f"{table}.name", found=", ".join(twice), expected="each name once")
+                raise WrongRow(row, found=", ".join(twice), expected="each name once")
         for number, rule in enumerate(self.rules):
             unknown = [n for n in rule.destinations if n not in names]
             if unknown:
                 row = f"rules.{number}.destinations"
                 raise WrongRow(row, found=", ".join(unknown), expected=f"destinations that exist, in rule {rule.name}")
         return self
+
+    @property
+    def site_names(self) -> tuple[str, ...]:
+        """Every site that a study may be of."""
+        return tuple(sorted({MAIN_SITE, *(site.name for site in self.sites)}))
+
+    @property
+    def site_by_caller(self) -> dict[str, str]:
+        """For whom each named application entity title sends."""
+        return {title: site.name for site in self.sites for title in site.callers}
 
     @property
     def database(self) -> str:

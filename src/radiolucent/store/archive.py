@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, or_, select, true
 
+from radiolucent.records.person import EVERYTHING, Sight
 from radiolucent.store.schema import instances, studies
 
 PAGE = 500
@@ -24,6 +25,7 @@ class StudyHeader:
     study_key: str
     study_instance_uid: str
     header: str
+    site: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,16 +41,24 @@ class InstanceHeader:
     header: str
 
 
-def studies_of(connection: Connection, exact: Mapping[str, str]) -> Iterator[StudyHeader]:
-    """Studies whose indexed attributes have exactly these values, newest first."""
-    rows = select(studies.c.study_key, studies.c.study_instance_uid, studies.c.header)
+def in_sight(sight: Sight) -> ColumnElement[bool]:
+    """The studies that somebody may see."""
+    if sight.is_everything:
+        return true()
+    return or_(studies.c.site.in_(sorted(sight.sites)), studies.c.study_key.in_(sorted(sight.studies)))
+
+
+def studies_of(connection: Connection, exact: Mapping[str, str], sight: Sight = EVERYTHING) -> Iterator[StudyHeader]:
+    """Studies in sight whose indexed attributes have exactly these values, newest first."""
+    names = [studies.c[name] for name in StudyHeader.__dataclass_fields__]
+    rows = select(*names).where(in_sight(sight))
     for keyword, value in exact.items():
         rows = rows.where(studies.c[INDEXED[keyword]] == value)
     found = connection.execution_options(yield_per=PAGE).execute(
         rows.order_by(studies.c.first_received_at.desc(), studies.c.study_key)
     )
     for row in found:
-        yield StudyHeader(study_key=row.study_key, study_instance_uid=row.study_instance_uid, header=row.header)
+        yield StudyHeader(**row._mapping)
 
 
 def instances_of(

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from radiolucent.errors import PeerUnavailable, SettingsError
-from radiolucent.store import schema
+from radiolucent.store import migrations, schema
 from radiolucent.store.gathered import Gathered
 
 T = TypeVar("T")
@@ -54,19 +54,17 @@ class Database:
             with self.engine.begin() as connection:
                 if not self.is_sqlite:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": AUDIT_LOCK})
-                schema.metadata.create_all(connection)
+                schema.about.create(connection, checkfirst=True)
                 found = connection.execute(select(func.max(schema.about.c.version))).scalar()
+                if found is not None and not migrations.OLDEST <= found <= schema.VERSION:
+                    raise _of_another_release(found)
+                schema.metadata.create_all(connection)
                 if found is None:
                     connection.execute(insert(schema.about).values(version=schema.VERSION))
+                elif found < schema.VERSION:
+                    migrations.migrate(connection, found=found)
         except SQLAlchemyError as error:
             raise _unavailable() from error
-        if found not in (None, schema.VERSION):
-            raise SettingsError(
-                "database_schema",
-                found=f"tables of version {found}",
-                expected=f"version {schema.VERSION}",
-                action="Run the release that made this database, or restore a backup of this release.",
-            )
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -181,6 +179,15 @@ def _sqlite_begins(connection: Connection) -> None:
     """Take the write lock at once: a transaction that starts by reading must not fail when it comes to write."""
     options = connection.get_execution_options()
     connection.exec_driver_sql("BEGIN" if options.get("radiolucent_reads") else "BEGIN IMMEDIATE")
+
+
+def _of_another_release(found: int) -> SettingsError:
+    return SettingsError(
+        "database_schema",
+        found=f"tables of version {found}",
+        expected=f"version {migrations.OLDEST} to {schema.VERSION}",
+        action="Run the release that made this database, or restore a backup of this release.",
+    )
 
 
 def _unavailable() -> PeerUnavailable:

@@ -59,7 +59,7 @@ def keep(
     if reopened:
         changes |= {"state": "receiving", "revision": study.revision + 1, "attempts": 0, "code": None}
     if study.rule == PRIOR and not is_prior:
-        changes["rule"] = None
+        changes |= {"rule": None, "site": received.site}
     if received.is_stat and not is_prior:
         changes["priority"] = "stat"
     connection.execute(CHANGE_STUDY, {"of_study": key, **changes})
@@ -89,12 +89,14 @@ def find_known(connection: Connection, received: Received) -> Kept | None:
     return _known(connection, received)
 
 
-def is_wanted(connection: Connection, study_key: str, *, now: float, quiet_s: float) -> bool:
+def is_wanted(connection: Connection, study_key: str, *, site: str, now: float, quiet_s: float) -> bool:
     """An image of a prior came unasked, though it is known: from now on its study is one like any other."""
     done = connection.execute(
         update(studies)
         .where(studies.c.study_key == study_key, studies.c.rule == PRIOR)
-        .values(rule=None, state="receiving", revision=studies.c.revision + 1, due_at=now + quiet_s, code=None)
+        .values(
+            rule=None, site=site, state="receiving", revision=studies.c.revision + 1, due_at=now + quiet_s, code=None
+        )
     )
     return done.rowcount == 1
 
@@ -148,6 +150,7 @@ def _study(connection: Connection, received: Received, *, now: float, rule: str 
             patient_id=received.patient.patient_id,
             issuer=received.patient.issuer,
             header=received.study_header,
+            site=received.site,
         )
         .on_conflict_do_nothing()
     )

@@ -12,6 +12,8 @@ from sqlalchemy import Connection, and_, func, select
 from sqlalchemy.sql import ColumnElement
 
 from radiolucent.records.decision import Lease
+from radiolucent.records.person import EVERYTHING, Sight
+from radiolucent.store.archive import in_sight
 from radiolucent.store.decisions import SIGNED
 from radiolucent.store.documents import from_text
 from radiolucent.store.schema import decisions, instances, leases, results, studies
@@ -66,6 +68,7 @@ class WorkRow:
     first_image: str | None
     said: Said | None
     is_decided: bool
+    site: str
     lease: Lease | None
 
 
@@ -99,8 +102,8 @@ class Memory:
         return {key: self._known[key][1] for key in wanted if key in self._known}
 
 
-def rows(connection: Connection, memory: Memory, *, most: int = 5000) -> list[WorkRow]:
-    """Every study, newest first; of more than ``most`` the oldest are left out."""
+def rows(connection: Connection, memory: Memory, sight: Sight = EVERYTHING, *, most: int = 5000) -> list[WorkRow]:
+    """Every study in sight, newest first; of more than ``most`` the oldest are left out."""
     columns = [name for name in WorkRow.__dataclass_fields__ if name in studies.c]
     image = (
         select(func.min(instances.c.header))
@@ -122,6 +125,7 @@ def rows(connection: Connection, memory: Memory, *, most: int = 5000) -> list[Wo
             and_(results.c.study_key == studies.c.study_key, results.c.revision == _last_engine_revision()),
         )
         .outerjoin(leases, leases.c.study_key == studies.c.study_key)
+        .where(in_sight(sight))
         .order_by(studies.c.first_received_at.desc(), studies.c.study_key)
         .limit(most)
     )

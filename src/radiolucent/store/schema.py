@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
-VERSION = 1
+from radiolucent.records.person import MAIN_SITE
+
+VERSION = 2
 metadata = MetaData()
 
 about = Table("radiolucent_schema", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
@@ -35,6 +37,7 @@ studies = Table(
     Column("patient_id", String(64), nullable=False),
     Column("issuer", String(256), nullable=False),
     Column("header", Text, nullable=False),
+    Column("site", String(64), nullable=False, server_default=MAIN_SITE),
     Index("studies_by_state", "state", "due_at"),
     Index("studies_by_accession", "accession_number"),
     Index("studies_by_patient", "patient_id"),

@@ -64,6 +64,7 @@ class StudyRow:
     patient_id: str
     issuer: str
     header: str
+    site: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,9 +131,9 @@ def _jobs(connection: Connection, wanted: Select[str, int, str]) -> list[Job]:
     return [Job(study_key=r.study_key, revision=r.revision, priority=r.priority) for r in rows]
 
 
-def is_known(connection: Connection, study_key: str) -> bool:
-    """Whether there is a study of this key."""
-    return connection.execute(select(studies.c.study_key).where(studies.c.study_key == study_key)).first() is not None
+def site_of(connection: Connection, study_key: str) -> str | None:
+    """The site of a study; ``None`` where there is no study of this key."""
+    return connection.execute(select(studies.c.site).where(studies.c.study_key == study_key)).scalar()
 
 
 def study(connection: Connection, study_key: str) -> StudyRow:

@@ -10,10 +10,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from radiolucent.access.permissions import permissions_of
 from radiolucent.errors import SettingsError
-from radiolucent.records.person import SignedIn
-from radiolucent.web.api.gate import shown_by
+from radiolucent.records.person import EVERYTHING, SignedIn
+from radiolucent.web.api.caller import Caller
+from radiolucent.web.api.gate import caller_from, shown_by
+from radiolucent.web.dicomweb.answers import SIGHT
 
 OPEN = frozenset({"/health/live", "/health/ready", "/"})
 OPEN_BELOW = "/static/"
@@ -67,7 +68,8 @@ class TokenGate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] == "http" and not _is_open(scope["path"]):
-            name = self._name(scope) or await self._person(scope)
+            person = await self._person(scope)
+            name = self._name(scope) or (None if person is None else person.name)
             if name is None and self._tokens is not None:
                 answer = PlainTextResponse(
                     "A token is needed: Authorization: Bearer TOKEN\n", 401, {"WWW-Authenticate": "Bearer"}
@@ -76,17 +78,17 @@ class TokenGate:
                 return
             if name is not None:
                 scope["radiolucent_user"] = name
+            scope[SIGHT] = EVERYTHING if person is None else person.sight
         await self._app(scope, receive, send)
 
-    async def _person(self, scope: Scope) -> str | None:
+    async def _person(self, scope: Scope) -> Caller | None:
         """Who is signed in and may see pixels, where those are asked for."""
         shown = shown_by(scope)
         if self._sessions is None or shown is None or scope["method"] != "GET" or not scope["path"].startswith(WEB):
             return None
         found = await run_in_threadpool(self._sessions, shown)
-        if found is None or "pixels.read" not in permissions_of(found.person.roles):  # type: ignore[arg-type]
-            return None
-        return found.person.name
+        caller = None if found is None else caller_from(found, scope)
+        return None if caller is None or "pixels.read" not in caller.permissions else caller
 
     def _name(self, scope: Scope) -> str | None:
         shown = dict(scope["headers"]).get(b"authorization", b"")

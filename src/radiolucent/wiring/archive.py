@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from radiolucent.pipeline.journal import Journal
 from radiolucent.pipeline.receiving import Intake
 from radiolucent.records.door import Offered
+from radiolucent.records.person import Sight
 from radiolucent.store import archive as rows
 from radiolucent.store.blobs import Blobs
 from radiolucent.web.dicomweb.archive import InstanceRow, Query, SeriesRow, StudyRow
@@ -38,10 +39,12 @@ class StoredArchive:
         """Instances that match."""
         return list(select((row for _, found in self._studies(query) for row in found), query))
 
-    def locate(self, study: str, series: str | None = None, instance: str | None = None) -> Sequence[InstanceRow]:
-        """All instances of a study, a series or one instance."""
+    def locate(
+        self, study: str, series: str | None = None, instance: str | None = None, *, sight: Sight
+    ) -> Sequence[InstanceRow]:
+        """All instances in sight of a study, a series or one instance."""
         with self._journal.reading() as connection:
-            found = list(rows.studies_of(connection, {"StudyInstanceUID": study}))
+            found = list(rows.studies_of(connection, {"StudyInstanceUID": study}, sight))
             if not found:
                 return []
             kept = rows.instances_of(connection, [found[0].study_key], series=series, instance=instance)
@@ -60,7 +63,7 @@ class StoredArchive:
         narrow = [c for c in query.conditions if c.kind in ("exact", "any_of") and c.keyword in rows.INDEXED]
         exact = {c.keyword: c.values[0] for c in narrow if len(c.values) == 1}
         with self._journal.reading() as connection:
-            candidates = list(rows.studies_of(connection, exact))
+            candidates = list(rows.studies_of(connection, exact, query.sight))
         for start in range(0, len(candidates), CHUNK):
             some = candidates[start : start + CHUNK]
             with self._journal.reading() as connection:

@@ -24,6 +24,7 @@ from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
 from radiolucent.store import intake, outbox, work
 from radiolucent.store.blobs import Blobs
 from radiolucent.store.database import Database, file_of
+from radiolucent.wiring.accounts import people_of
 from radiolucent.wiring.serving import MEGABYTE, clock
 from radiolucent.wiring.standing import standing
 
@@ -38,9 +39,7 @@ def accounts(settings: Settings) -> People:
     SettingsError
         Whatever of the database cannot be done.
     """
-    http = settings.http
-    journal = Journal(Database(settings.database), clock=clock)
-    return People(journal, idle_s=http.session_idle_minutes * 60, longest_s=http.session_hours * 3600)
+    return people_of(settings, Journal(Database(settings.database), clock=clock))
 
 
 class Desk:
@@ -143,7 +142,7 @@ class Desk:
 
     @staticmethod
     def _known(connection: Any, study_key: str) -> None:
-        if not work.is_known(connection, study_key):
+        if work.site_of(connection, study_key) is None:
             raise _not_ready("a key of no study")
 
 

@@ -44,8 +44,8 @@ class _Asked:
 class _Expected:
     """An archive whose studies are expected by our door while they are fetched; what is here is not fetched again."""
 
-    def __init__(self, archive: Archive, journal: Journal, door: Intake) -> None:
-        self._archive, self._journal, self._door = archive, journal, door
+    def __init__(self, archive: Archive, journal: Journal, door: Intake, *, site: str) -> None:
+        self._archive, self._journal, self._door, self._site = archive, journal, door, site
 
     def find(self, query: PriorQuery, *, limits: PullLimits) -> Sequence[Candidate]:
         return self._archive.find(query, limits=limits)
@@ -55,7 +55,7 @@ class _Expected:
             known = priors.key_of(connection, study_instance_uid)
         if known is not None:
             return Fetched(study_instance_uid=study_instance_uid, instances=0, is_complete=True)
-        with self._door.expecting(study_instance_uid):
+        with self._door.expecting(study_instance_uid, site=self._site):
             return self._archive.fetch(study_instance_uid, keep, limits=limits)
 
 
@@ -93,7 +93,7 @@ class Pulling:
         code: str | None = None
         fetched: tuple[Fetched, ...] = ()
         try:
-            archive = _Expected(asked.archive, self._journal, self._door)
+            archive = _Expected(asked.archive, self._journal, self._door, site=study.site)
             fetched = pull_priors(archive, query, self._keep, of=current, limits=asked.limits, pace=asked.pace)
         except RadiolucentError as error:
             code = error.code

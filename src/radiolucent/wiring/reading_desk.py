@@ -31,7 +31,6 @@ from radiolucent.wiring.decision_json import decision_json
 from radiolucent.wiring.vocabulary import vocabulary
 
 Json = dict[str, Any]
-SITE = "main"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,7 @@ class ReadingDesk:
         now = self._journal.clock()
         with self._journal.reading() as connection:
             version = reading.version(connection, now=now.timestamp())
-            rows = reading.rows(connection, self._memory)
+            rows = reading.rows(connection, self._memory, caller.sight)
             told = decisions.opinions_of(connection, caller.name) if self._read_first else set()
         seen: dict[str, int] = {}
         for row in rows:
@@ -75,12 +74,10 @@ class ReadingDesk:
             worklist.listed(
                 row,
                 now=now,
-                site=SITE,
                 hidden=self._hides(row, told),
                 has_prior=bool(row.patient_id) and seen[row.patient_id] > 1,
             )
             for row in rows
-            if caller.may_see(SITE, row.study_key)
         ]
         return worklist.answer(listed, wanted, now=now, version=version)
 
@@ -89,7 +86,7 @@ class ReadingDesk:
         if said is None or row.is_decided or (row.study_key, said.report_id) in told:
             return False
         looked_for = {f.key for f in said.findings}
-        return any(each.holds(SITE, looked_for) for each in self._read_first)
+        return any(each.holds(row.site, looked_for) for each in self._read_first)
 
     def version(self) -> int:
         """A number that changes when the worklist may have."""
@@ -104,14 +101,15 @@ class ReadingDesk:
         InputRefused
             ``no_such_study``, ``other_site``.
         """
-        if not work.is_known(connection, study_key):
+        site = work.site_of(connection, study_key)
+        if site is None:
             raise InputRefused(
                 "no_such_study",
                 found="a study that is not here",
                 expected="a study of the worklist",
                 action="Load the worklist anew.",
             )
-        if not caller.may_see(SITE, study_key):
+        if not caller.sight.covers(site, study_key):
             raise InputRefused(
                 "other_site",
                 found="a study of another site",
@@ -138,7 +136,7 @@ class ReadingDesk:
                 opinion = decisions.opinion(connection, study_key, report.report_id, caller.name)
         hidden = report is not None and is_hidden(
             self._read_first,
-            site=SITE,
+            site=row.site,
             looked_for={f.key for f in report.findings},
             opinion=opinion,
             is_decided=any(each.report_id == report.report_id for each in made),
@@ -197,7 +195,7 @@ class ReadingDesk:
             "order": None
             if context.order is None
             else {"reason": context.order.reason, "priority": context.order.priority},
-            "site": SITE,
+            "site": row.site,
             "impression": "" if shown is None else shown.impression,
             "status": (row.status or "") if shown is not None else "",
             "disclaimer": DISCLAIMER,
@@ -251,8 +249,8 @@ class ReadingDesk:
         made = []
         for uid, day in found.items():
             with self._journal.reading() as connection:
-                study = next(iter(archive.studies_of(connection, {"StudyInstanceUID": uid})), None)
-                if study is None or not caller.may_see(SITE, study.study_key):
+                study = next(iter(archive.studies_of(connection, {"StudyInstanceUID": uid}, caller.sight)), None)
+                if study is None:
                     continue
                 said = decisions.engine_report(connection, study.study_key)
                 sources = work.sources(connection, study.study_key)

@@ -24,7 +24,6 @@ from radiolucent.pipeline.faults import Faults
 from radiolucent.pipeline.heart import Heart
 from radiolucent.pipeline.journal import Journal
 from radiolucent.pipeline.meters import Levels, Meters
-from radiolucent.pipeline.people import People
 from radiolucent.pipeline.reader import Reader, ReaderCrashed
 from radiolucent.pipeline.receiving import Intake
 from radiolucent.pipeline.retracting import Retraction
@@ -39,6 +38,7 @@ from radiolucent.store import outbox, upkeep, work
 from radiolucent.store.blobs import Blobs
 from radiolucent.store.database import Database
 from radiolucent.wiring import tls
+from radiolucent.wiring.accounts import people_of
 from radiolucent.wiring.senders import senders as make_senders
 
 log = logging.getLogger(__name__)
@@ -157,11 +157,11 @@ class Installation:
             quiet_s=settings.completion.quiet_s,
             most_bytes=settings.dicom.max_instance_mb * MEGABYTE,
             implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+            sites=settings.site_by_caller,
             on_kept=self.service.wake,
         )
         self.retraction = Retraction(self.journal, self.blobs, implementation_class_uid=IMPLEMENTATION_CLASS_UID)
-        http = settings.http
-        self.people = People(self.journal, idle_s=http.session_idle_minutes * 60, longest_s=http.session_hours * 3600)
+        self.people = people_of(settings, self.journal)
         self.dicom: DicomServer | None = None
 
     def start(self) -> None:

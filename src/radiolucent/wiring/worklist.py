@@ -35,7 +35,6 @@ class Listed:
     state: ReviewState
     urgency: Urgency
     lease: Lease | None
-    site: str
     hidden: bool
     has_prior: bool
 
@@ -46,7 +45,7 @@ class Listed:
         return () if said is None or self.hidden else tuple(f for f in said.findings if f.positive)
 
 
-def listed(row: WorkRow, *, now: datetime, site: str, hidden: bool, has_prior: bool) -> Listed:
+def listed(row: WorkRow, *, now: datetime, hidden: bool, has_prior: bool) -> Listed:
     """A row with its state and urgency."""
     lease = running(row.lease, now)
     standing = Standing(state=row.state, status=row.status, is_decided=row.is_decided, is_held=lease is not None)
@@ -66,7 +65,6 @@ def listed(row: WorkRow, *, now: datetime, site: str, hidden: bool, has_prior: b
         state=state,
         urgency=without_result(urgency) if hidden else urgency,
         lease=lease,
-        site=site,
         hidden=hidden,
         has_prior=has_prior,
     )
@@ -136,7 +134,7 @@ def _item(each: Listed, rank: int, now: datetime) -> Json:
         "ai_hidden": each.hidden,
         "flags": sorted({flag for f in positives for flag in f.flags}),
         "lease": None if each.lease is None else held(each.lease),
-        "site": each.site,
+        "site": row.site,
         "has_prior": each.has_prior,
     }
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from radiolucent.records.person import Sight
+
 SCOPE = "radiolucent_caller"
 
 
@@ -15,22 +17,15 @@ class Caller:
 
     Parameters
     ----------
-    sites
-        Whose studies may be seen; ``*`` is every site.
-    studies
-        Keys of studies opened by break-glass, whatever their site.
+    sight
+        Whose studies may be seen.
     """
 
     name: str
     display: str
-    sites: frozenset[str]
+    sight: Sight
     permissions: frozenset[str]
-    studies: frozenset[str] = frozenset()
     peer: str = ""
-
-    def may_see(self, site: str, study_key: str) -> bool:
-        """Whether a study of that site may be shown."""
-        return "*" in self.sites or site in self.sites or study_key in self.studies
 
 
 def caller_of(request: Request) -> Caller:

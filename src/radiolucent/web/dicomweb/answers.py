@@ -12,7 +12,10 @@ from starlette.responses import Response, StreamingResponse
 
 from radiolucent.prepare.boundary import refused
 from radiolucent.prepare.header import UID_PATTERN
+from radiolucent.records.person import EVERYTHING, Sight
 from radiolucent.web.dicomweb.media import MULTIPART, Accepted, read_accept
+
+SIGHT = "radiolucent_sight"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,12 @@ def base_of(request: Request, public_url: str | None) -> str:
     if public_url is not None:
         return public_url.rstrip("/")
     return f"{request.url.scheme}://{request.url.netloc}{request.scope.get('root_path', '')}".rstrip("/")
+
+
+def sight_of(request: Request) -> Sight:
+    """What of the archive may be shown, as whoever lets requests in has said; all of it where nobody has."""
+    sight: Sight = request.scope.get(SIGHT, EVERYTHING)
+    return sight
 
 
 def accepted_by(request: Request) -> tuple[Accepted, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Literal, Protocol
 
 from radiolucent.records.door import Offered
+from radiolucent.records.person import EVERYTHING, Sight
 
 Level = Literal["study", "series", "instance"]
 Kind = Literal["exact", "wildcard", "any_of", "range"]
@@ -97,11 +98,15 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A search; all conditions must hold. ``limit`` rows from ``offset`` on, in an order that does not change."""
+    """A search; all conditions must hold. ``limit`` rows from ``offset`` on, in an order that does not change.
+
+    Only what is in ``sight`` is found.
+    """
 
     conditions: tuple[Condition, ...] = ()
     limit: int
     offset: int = 0
+    sight: Sight = EVERYTHING
 
 
 class Archive(Protocol):
@@ -116,8 +121,10 @@ class Archive(Protocol):
     def find_instances(self, query: Query) -> Iterable[InstanceRow]:
         """Instances that match; conditions may be on study and series too."""
 
-    def locate(self, study: str, series: str | None = None, instance: str | None = None) -> Sequence[InstanceRow]:
-        """All instances of a study, of a series in it, or one instance in it; empty where there is no such thing.
+    def locate(
+        self, study: str, series: str | None = None, instance: str | None = None, *, sight: Sight
+    ) -> Sequence[InstanceRow]:
+        """All instances of a study, of a series in it, or one instance in it; empty where none is in sight.
 
         An instance is only found under its own study and series.
         """

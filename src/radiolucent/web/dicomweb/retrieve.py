@@ -18,6 +18,7 @@ from radiolucent.web.dicomweb.answers import (
     is_known,
     part_response,
     parts_response,
+    sight_of,
     started,
     target_of,
     unchanged,
@@ -49,7 +50,7 @@ class Retrieving:
     def _rows(self, request: Request) -> Sequence[InstanceRow]:
         target = target_of(request)
         assert target.study is not None
-        rows = self._archive.locate(target.study, target.series, target.instance)
+        rows = self._archive.locate(target.study, target.series, target.instance, sight=sight_of(request))
         if not rows:
             raise not_in_archive()
         return rows

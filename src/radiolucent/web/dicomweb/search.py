@@ -9,7 +9,7 @@ from dataclasses import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from radiolucent.web.dicomweb.answers import Target, accepted_by, base_of, target_of
+from radiolucent.web.dicomweb.answers import Target, accepted_by, base_of, sight_of, target_of
 from radiolucent.web.dicomweb.archive import Archive, InstanceRow, Level, Query, Row, SeriesRow, StudyRow
 from radiolucent.web.dicomweb.attributes import to_json
 from radiolucent.web.dicomweb.limits import WebLimits
@@ -52,7 +52,7 @@ class Searching:
         )
         query = search.query
         # One more than shown tells whether there are more.
-        rows = list(self._find(level, replace(query, limit=query.limit + 1)))
+        rows = list(self._find(level, replace(query, limit=query.limit + 1, sight=sight_of(request))))
         warnings = [NOT_FUZZY] if search.wants_fuzzy else []
         warnings += [MORE] if len(rows) > query.limit else []
         headers = {"Warning": ", ".join(warnings)} if warnings else {}
