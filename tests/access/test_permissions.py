@@ -10,7 +10,7 @@ from radiolucent.access.permissions import ALLOWED, PERMISSIONS, ROLES, as_markd
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "permissions.md"
 READ = {"worklist.read", "study.read", "pixels.read"}
-REPORT = READ | {"opinion.write", "lease.take"}
+REPORT = READ | {"opinion.write", "lease.take", "study.break_glass"}
 EXPECTED = {
     "radiologist": REPORT,
     "senior": REPORT,

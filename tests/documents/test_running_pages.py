@@ -57,6 +57,7 @@ def test_every_meter_is_explained_and_no_other() -> None:
     meters.received(1)
     meters.refused("x")
     meters.step("read", 0.1)
+    meters.broke_glass()
     levels = Levels(
         studies={"done": 1},
         deliveries={("pacs", "sent"): 1},

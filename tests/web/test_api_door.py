@@ -19,11 +19,14 @@ from web.dicomweb_archive import serving
 
 from radiolucent.access.permissions import ROLES, permissions_of
 from radiolucent.audit.canonical import parse
+from radiolucent.pipeline.break_glass import BreakGlass
+from radiolucent.pipeline.meters import Meters
 from radiolucent.pipeline.people import People
 from radiolucent.records.person import Person
 from radiolucent.web.api.app import api
 from radiolucent.web.api.endpoints import ENDPOINTS
 from radiolucent.web.api.gate import COOKIE
+from radiolucent.web.api.ports import Access
 from radiolucent.wiring.reading_desk import ReadingDesk
 
 PASSWORD = "seven green lamps"
@@ -35,6 +38,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/people/{name}"): {"roles": ["qa"]},
     ("POST", "/worklist"): {},
     ("POST", "/studies/{study_key}/opinion"): {"nothing": True},
+    ("POST", "/studies/{study_key}/break-glass"): {"reason": "a reason long enough"},
     ("POST", "/studies/{study_key}/lease"): {},
 }
 
@@ -74,9 +78,9 @@ class Place:
 def place(tmp_path: Path) -> Iterator[Place]:
     house = House(tmp_path)
     people = People(house.journal, idle_s=1800, longest_s=43_200)
-    with serving(
-        Starlette(routes=[Mount("/api", app=api(people, ReadingDesk(house.journal, house.blobs, specs=())))])
-    ) as url:
+    access = Access(people=people, glass=BreakGlass(house.journal, Meters()))
+    desk = ReadingDesk(house.journal, house.blobs, specs=())
+    with serving(Starlette(routes=[Mount("/api", app=api(access, desk))])) as url:
         yield Place(house, people, url)
     house.database.close()
 

@@ -12,6 +12,9 @@ from flow import hospital
 from flow.hospital import eventually
 from web.dicomweb_archive import encoded
 
+from radiolucent.audit.atna import message
+from radiolucent.audit.canonical import parse
+from radiolucent.audit.participants import Reporter
 from radiolucent.records.person import Person
 from radiolucent.store import priors, work
 from radiolucent.wiring.running import Running
@@ -61,7 +64,7 @@ def signed_in(running: Running, name: str) -> Iterator[httpx.Client]:
 def listed(client: httpx.Client) -> dict[str, str]:
     """Keys by accession number, as the worklist shows them."""
     answer = client.post("/api/worklist", json={}).json()
-    assert answer["counts"] == {"to_review": len(answer["items"])}
+    assert sum(answer["counts"].values()) == len(answer["items"])
     return {item["accession_number"]: item["study_key"] for item in answer["items"]}
 
 
@@ -105,6 +108,41 @@ def test_nothing_of_another_sites_study_is_given(running) -> None:
     with signed_in(running, "ned") as client:
         assert client.get(shown).status_code == 200
         assert client.get(frames, headers={"Accept": "application/octet-stream"}).status_code == 200
+
+
+def test_in_an_emergency_one_study_opens_to_one_person_and_everybody_hears_of_it(running) -> None:
+    with signed_in(running, "all") as client:
+        key = listed(client)["N1"]
+        frames = client.get(f"/api/studies/{key}").json()["series"][0]["images"][0]["frames_url"]
+    reason = "unconscious after a fall, no prior here"
+    octets = {"Accept": "application/octet-stream"}
+    link = running.installation.people.add(
+        Person(name="una", display="Una", roles=("radiologist",), sites=("main",)), by="test"
+    )
+    running.installation.people.enrol(link, name="", display="", password=PASSWORD, peer="")
+    with signed_in(running, "una") as client, signed_in(running, "sue") as other:
+        short = client.post(f"/api/studies/{key}/break-glass", json={"reason": " a fall   "})
+        assert (short.status_code, short.json()["code"]) == (422, "reason_too_short")
+        assert client.get(f"/api/studies/{key}").status_code == 403
+        assert client.post(f"/api/studies/{key}/break-glass", json={"reason": reason}).status_code == 200
+        view = client.get(f"/api/studies/{key}").json()
+        assert client.get(view["findings"][0]["maps"][0]["url"]).status_code == 200
+        assert client.get(frames, headers=octets).status_code == 200
+        assert client.post(f"/api/studies/{key}/lease", json={}).status_code == 200
+        assert set(listed(client)) == {"N1", "M1"}
+        assert other.get(f"/api/studies/{key}").status_code == 403
+        assert other.get(frames, headers=octets).status_code == 404
+        assert set(listed(other)) == {"M1"}
+        meters = httpx.get(
+            f"http://127.0.0.1:{running.http.port}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}
+        ).text
+    assert "radiolucent_break_glass_total 1.0" in meters
+    told = [parse(entry.text) for entry in running.installation.journal.log.entries()]
+    (alert,) = [each for each in told if each.details.get("kind") == "break_glass"]
+    assert (alert.action, alert.outcome, alert.actor) == ("access", "serious_failure", "una")
+    assert (alert.details["reason"], alert.details["site"]) == (reason, "north")
+    assert alert.study_instance_uid
+    assert "Emergency Override Started" in message(alert, Reporter())
 
 
 def test_sites_change_while_somebody_is_signed_in(running) -> None:

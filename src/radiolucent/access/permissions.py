@@ -12,6 +12,7 @@ Role = Literal["radiologist", "senior", "technologist", "qa", "auditor", "admini
 Permission = Literal[
     "worklist.read",
     "study.read",
+    "study.break_glass",
     "pixels.read",
     "opinion.write",
     "lease.take",
@@ -20,7 +21,7 @@ Permission = Literal[
 ROLES: tuple[Role, ...] = get_args(Role)
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
 _READING: frozenset[Permission] = frozenset({"worklist.read", "study.read", "pixels.read"})
-_REPORTING: frozenset[Permission] = _READING | {"opinion.write", "lease.take"}
+_REPORTING: frozenset[Permission] = _READING | {"study.break_glass", "opinion.write", "lease.take"}
 ALLOWED: Mapping[Role, frozenset[Permission]] = {
     "radiologist": _REPORTING,
     "senior": _REPORTING,

@@ -155,7 +155,7 @@ def _alert_subject(event: AuditEvent) -> ElementTree.Element:
     else:
         node = access_point(clean(event.peer))
         subject = _object("" if node is None else node.id, NODE_ID, kind="2", role="13")
-    told = (event.action, event.details.get("code", ""))
+    told = (event.action, event.details.get("kind", ""), event.details.get("code", ""))
     _detail(subject, "Alert Description", " ".join(word for word in told if word))
     return subject
 

@@ -37,6 +37,7 @@ APPLICATION_START = _dcm("110120", "Application Start")
 APPLICATION_STOP = _dcm("110121", "Application Stop")
 LOGIN = _dcm("110122", "Login")
 NODE_AUTHENTICATION = _dcm("110126", "Node Authentication")
+EMERGENCY_OVERRIDE_STARTED = _dcm("110127", "Emergency Override Started")
 SOFTWARE_CONFIGURATION = _dcm("110131", "Software Configuration")
 APPLICATION = _dcm("110150", "Application")
 APPLICATION_LAUNCHER = _dcm("110151", "Application Launcher")
@@ -107,7 +108,8 @@ EXPORTS = frozenset({"mllp", "fhir"})
 def meaning(event: AuditEvent) -> Meaning:
     """What an event is. A few details decide between messages; ``docs/audit.md`` lists them.
 
-    ``control`` of an order; ``interface`` of what is sent; ``resource`` of what is read; ``stage`` of a refusal.
+    ``control`` of an order; ``interface`` of what is sent; ``resource`` or ``kind`` of what is read; ``stage`` of a
+    refusal.
     """
     plain, details = MEANINGS[event.action], event.details
     if event.action == "order":
@@ -116,6 +118,8 @@ def meaning(event: AuditEvent) -> Meaning:
         return Meaning(event=EXPORT, action="R", shape="exported")
     if event.action == "access" and details.get("resource") == "audit_log":
         return Meaning(event=AUDIT_LOG_USED, action="R", shape="log")
+    if event.action == "access" and details.get("kind") == "break_glass":
+        return _alert(EMERGENCY_OVERRIDE_STARTED)
     if event.action == "refuse" and details.get("stage") == "connection":
         return _alert(NODE_AUTHENTICATION)
     if event.action == "delete" and not event.study_instance_uid and event.patient_id:

@@ -57,6 +57,9 @@ class Meters:
         self._received = Counter("radiolucent_received_instances", "Instances kept", registry=self._registry)
         self._bytes = Counter("radiolucent_received_bytes", "Bytes of instances kept", registry=self._registry)
         self._refused = Counter("radiolucent_refused", "Refusals", ["code"], registry=self._registry)
+        self._broken = Counter(
+            "radiolucent_break_glass", "Studies of other sites opened in an emergency", registry=self._registry
+        )
         self._steps = Histogram(
             "radiolucent_step_seconds", "Duration of a step", ["step"], buckets=SECONDS, registry=self._registry
         )
@@ -71,6 +74,10 @@ class Meters:
     def refused(self, code: str) -> None:
         """Something was not kept."""
         self._refused.labels(code).inc()
+
+    def broke_glass(self) -> None:
+        """A study of another site was opened in an emergency."""
+        self._broken.inc()
 
     def step(self, name: str, seconds: float) -> None:
         """A step took this long."""

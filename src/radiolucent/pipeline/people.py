@@ -11,7 +11,7 @@ from radiolucent.access.permissions import ROLES
 from radiolucent.errors import InputRefused
 from radiolucent.pipeline.journal import OURSELVES, Entry, Journal
 from radiolucent.records.person import MAIN_SITE, Person, SignedIn
-from radiolucent.store import people
+from radiolucent.store import openings, people
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}")
 TOUCH_S = 30.0
@@ -105,7 +105,9 @@ class People:
         if in_use and now - row.seen_at > TOUCH_S:
             with self._journal.entry() as entry:
                 people.saw(entry.connection, digest, now=entry.at)
-        return SignedIn(person=person, csrf=row.csrf, ends_at=row.begun_at + self.longest_s)
+        with self._journal.reading() as connection:
+            opened = openings.of(connection, person.name, now=now)
+        return SignedIn(person=person, csrf=row.csrf, ends_at=row.begun_at + self.longest_s, opened=opened)
 
     def sign_out(self, shown: str) -> None:
         """End a session."""

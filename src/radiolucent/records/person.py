@@ -41,8 +41,17 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
-    """A session that holds, with what a browser must send back (``csrf``) and when it ends (seconds since 1970)."""
+    """A session that holds, with what a browser must send back (``csrf``) and when it ends (seconds since 1970).
+
+    ``opened``: keys of studies that the person has opened in an emergency.
+    """
 
     person: Person
     csrf: str
     ends_at: float
+    opened: frozenset[str] = frozenset()
+
+    @property
+    def sight(self) -> Sight:
+        """Whose studies the person may see now."""
+        return Sight(sites=frozenset(self.person.sites), studies=self.opened)

@@ -190,6 +190,15 @@ links = Table(
 )
 """One-time links to set a password; ``name`` is empty in the link that makes the first administrator."""
 
+openings = Table(
+    "openings",
+    metadata,
+    Column("name", String(64), ForeignKey("people.name"), primary_key=True),
+    Column("study_key", String(32), ForeignKey("studies.study_key"), primary_key=True),
+    Column("until", Float, nullable=False),
+)
+"""Studies that somebody has opened in an emergency."""
+
 attempts = Table(
     "attempts",
     metadata,

@@ -12,11 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
-from radiolucent.pipeline.people import People
 from radiolucent.report.fhir.read import Answer, read, search
 from radiolucent.web.access import TokenGate
 from radiolucent.web.api.app import api
-from radiolucent.web.api.ports import Desk
+from radiolucent.web.api.ports import Access, Desk
 from radiolucent.web.dicomweb.archive import Archive, Receiver
 from radiolucent.web.dicomweb.limits import WebLimits
 from radiolucent.web.dicomweb.routes import dicomweb_routes
@@ -55,13 +54,13 @@ def http_app(
     receiver: Receiver,
     *,
     tokens: Mapping[str, str] | None,
-    people: People | None = None,
+    access: Access | None = None,
     desk: Desk | None = None,
     limits: WebLimits | None = None,
 ) -> Starlette:
     """The application. With ``tokens`` everything but the health pages, the empty page and its API needs one.
 
-    The API knows its callers itself; without ``people`` there is none.
+    The API knows its callers itself; without ``access`` there is none.
     """
     routes = [
         *page_routes(),
@@ -69,13 +68,13 @@ def http_app(
         Route("/health/ready", _asking(lambda _: _ready(operations.problems()))),
         Route("/metrics", _asking(lambda _: Response(operations.metrics(), media_type=EXPOSITION))),
         Route("/api/status", _asking(lambda _: JSONResponse(dict(operations.status())))),
-        *([] if people is None or desk is None else [Mount("/api", app=api(people, desk))]),
+        *([] if access is None or desk is None else [Mount("/api", app=api(access, desk))]),
         Mount("/dicom-web", routes=dicomweb_routes(archive, receiver, limits)),
         Route("/fhir/metadata", _asking(lambda r: _fhir(200, operations.capability(_base(r))))),
         Route("/fhir/{kind}", _asking(lambda r: _search(operations, r))),
         Route("/fhir/{kind}/{identity}", _asking(lambda r: _read(operations, r))),
     ]
-    gate = Middleware(TokenGate, tokens=tokens, sessions=None if people is None else people.session)
+    gate = Middleware(TokenGate, tokens=tokens, sessions=None if access is None else access.people.session)
     return Starlette(routes=routes, middleware=[gate, Middleware(Recording, operations=operations)])
 
 

@@ -13,9 +13,11 @@ from radiolucent.ingest.callers import Callers, networks_of
 from radiolucent.ingest.hl7_header import ReadingOptions
 from radiolucent.ingest.mllp_server import MllpDoor, MllpServer
 from radiolucent.logs import event
+from radiolucent.pipeline.break_glass import BreakGlass
 from radiolucent.pipeline.orders import Orders
 from radiolucent.settings import Http, Mllp
 from radiolucent.web.access import read_tokens
+from radiolucent.web.api.ports import Access
 from radiolucent.web.app import http_app
 from radiolucent.web.dicomweb.limits import WebLimits
 from radiolucent.wiring import tls
@@ -44,7 +46,7 @@ class HttpDoor:
             RunningOperations(installation),
             StoredArchive(installation.journal, installation.blobs),
             WebReceiver(installation.intake),
-            people=installation.people,
+            access=Access(people=installation.people, glass=BreakGlass(installation.journal, installation.meters)),
             desk=ReadingDesk(installation.journal, installation.blobs, specs=installation.specs),
             tokens=None if http.tokens is None else read_tokens(http.tokens),
             limits=limits,

@@ -21,6 +21,7 @@ from radiolucent.records.result import DISCLAIMER
 from radiolucent.records.study import StudyContext, StudyReport
 from radiolucent.review import leases
 from radiolucent.review.read_first import ReadFirst, is_hidden
+from radiolucent.review.seen import check_seen
 from radiolucent.review.states import Standing, review_state
 from radiolucent.store import archive, decisions, hospital, outbox, reading, work
 from radiolucent.store.blobs import Blobs
@@ -101,21 +102,7 @@ class ReadingDesk:
         InputRefused
             ``no_such_study``, ``other_site``.
         """
-        site = work.site_of(connection, study_key)
-        if site is None:
-            raise InputRefused(
-                "no_such_study",
-                found="a study that is not here",
-                expected="a study of the worklist",
-                action="Load the worklist anew.",
-            )
-        if not caller.sight.covers(site, study_key):
-            raise InputRefused(
-                "other_site",
-                found="a study of another site",
-                expected="a study of a site that you read for",
-                action="In an emergency open it with a reason; that is put on record.",
-            )
+        check_seen(caller.sight, work.site_of(connection, study_key), study_key)
 
     def open(self, caller: Caller, study_key: str) -> OpenStudy:
         """A study with its last result of the engines and its pictures; raises as `check`."""

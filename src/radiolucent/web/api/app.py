@@ -6,22 +6,22 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 import radiolucent
-from radiolucent.pipeline.people import People
-from radiolucent.web.api import door, gate, problems, studies, worklist
-from radiolucent.web.api.ports import Desk
+from radiolucent.web.api import break_glass, door, gate, problems, studies, worklist
+from radiolucent.web.api.ports import Access, Desk
 
 
-def routes(people: People, desk: Desk) -> FastAPI:
+def routes(access: Access, desk: Desk) -> FastAPI:
     """Every endpoint, without the gate: what the OpenAPI document describes."""
     app = FastAPI(title="Radiolucent", version=radiolucent.__version__, docs_url=None, redoc_url=None, openapi_url=None)
     problems.install(app)
-    for each in (door.router(people), worklist.router(desk), studies.router(desk)):
+    desks = (worklist.router(desk), studies.router(desk))
+    for each in (door.router(access.people), break_glass.router(access.glass), *desks):
         app.router.routes.extend(each.routes)  # as they are, so that the gate can look each up
     return app
 
 
-def api(people: People, desk: Desk) -> ASGIApp:
+def api(access: Access, desk: Desk) -> ASGIApp:
     """The API, to be mounted at ``/api``."""
-    app = routes(people, desk)
+    app = routes(access, desk)
     gate.check(app)
-    return gate.Gate(app, app, people.session)
+    return gate.Gate(app, app, access.people.session)

@@ -24,6 +24,7 @@ ENDPOINTS: Mapping[tuple[str, str], Need] = {
     ("GET", "/vocabulary"): "worklist.read",
     ("GET", "/studies/{study_key}"): "study.read",
     ("GET", "/studies/{study_key}/images/{image_key}/maps/{engine}/{finding}"): "study.read",
+    ("POST", "/studies/{study_key}/break-glass"): "study.break_glass",
     ("POST", "/studies/{study_key}/opinion"): "opinion.write",
     ("POST", "/studies/{study_key}/lease"): "lease.take",
     ("DELETE", "/studies/{study_key}/lease"): "lease.take",

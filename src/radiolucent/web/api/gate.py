@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from radiolucent.access.permissions import permissions_of
 from radiolucent.errors import InvariantBroken
-from radiolucent.records.person import Sight, SignedIn
+from radiolucent.records.person import SignedIn
 from radiolucent.web.api.caller import SCOPE, Caller
 from radiolucent.web.api.endpoints import ENDPOINTS
 
@@ -131,7 +131,7 @@ def caller_from(signed_in: SignedIn, scope: Scope) -> Caller:
     return Caller(
         name=person.name,
         display=person.display,
-        sight=Sight(sites=frozenset(person.sites)),
+        sight=signed_in.sight,
         permissions=frozenset(permissions_of(person.roles)),  # type: ignore[arg-type]  # the store holds known roles
         peer=str((scope.get("client") or ("",))[0]),
     )

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from radiolucent.pipeline.break_glass import BreakGlass
+from radiolucent.pipeline.people import People
 from radiolucent.records.decision import Lease
 from radiolucent.web.api.caller import Caller
 
@@ -28,6 +30,14 @@ class Wanted:
     until: float | None = None
     text: str = ""
     limit: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Who may come in, and what they may see."""
+
+    people: People
+    glass: BreakGlass
 
 
 class Desk(Protocol):
