@@ -129,7 +129,6 @@ def complete(title: str, row: str) -> str:
         "`[[destinations]]`": ['name = "pacs"', 'kind = "dimse"', 'host = "h"', "port = 1", 'ae_title = "A"'],
         "`[[archives]]`": ['name = "pacs"', 'kind = "dimse"', 'host = "h"', "port = 1", 'ae_title = "A"'],
         "`[[sites]]`": ['name = "north"'],
-        "`[http]`": ["allow_anonymous = true"],
         "`[retention]`": ["images_days = 1"],
     }.get(title, [])
     name = row.split(" =")[0]
@@ -216,7 +215,6 @@ WRONG = [
     pytest.param('worker_id = "a b"', "worker_id", "'a b'", "a name of letters", id="bad name"),
     pytest.param("[delivery]\nfirst_wait_s = 0", "delivery.first_wait_s", "0", "greater than 0", id="no wait"),
     pytest.param("[reader]\nprocesses = 0", "reader.processes", "0", "greater than or equal to 1", id="no process"),
-    pytest.param('[http]\nhost = "0.0.0.0"', "http", "a wrong value", "tokens", id="open HTTP without tokens"),
     pytest.param(
         '[[rules]]\nname = "r"\ndestinations = ["pacs"]',
         "rules.0.destinations",
@@ -338,12 +336,11 @@ def test_the_command_lines_data_folder_wins_and_is_relative_to_where_one_stands(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_http_on_this_machine_alone_needs_no_token(host: str, tmp_path: Path) -> None:
-    assert read(written(tmp_path, f'[http]\nhost = "{host}"')).http.tokens is None
+    assert read(written(tmp_path, f'[http]\nhost = "{host}"')).http.is_local
 
 
-@pytest.mark.parametrize("row", ["allow_anonymous = true", 'tokens = "t"', "enabled = false"])
-def test_http_beyond_this_machine_wants_a_decision(row: str, tmp_path: Path) -> None:
-    assert read(written(tmp_path, f'[http]\nhost = "0.0.0.0"\n{row}')).http.host == "0.0.0.0"
+def test_http_beyond_this_machine_is_told_apart(tmp_path: Path) -> None:
+    assert not read(written(tmp_path, '[http]\nhost = "0.0.0.0"')).http.is_local
 
 
 def test_without_a_file_one_rule_reads_everything_and_sends_nothing(tmp_path: Path) -> None:

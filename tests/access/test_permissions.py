@@ -6,19 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from radiolucent.access.permissions import ALLOWED, PERMISSIONS, ROLES, as_markdown, permissions_of
+from radiolucent.access.permissions import ALLOWED, PERMISSIONS, ROLES, SCOPES, as_markdown, permissions_of
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "permissions.md"
-READ = {"worklist.read", "study.read", "pixels.read"}
+READ = {"worklist.read", "study.read", "dicomweb.read"}
 REPORT = READ | {"opinion.write", "lease.take", "study.break_glass"}
+MANAGE = {"people.manage", "tokens.manage", "metrics.read", "status.read"}
 EXPECTED = {
     "radiologist": REPORT,
     "senior": REPORT,
     "technologist": READ,
     "qa": READ,
     "auditor": set(),
-    "administrator": {"people.manage"},
-    "service": set(),
+    "administrator": MANAGE,
+    "service": {"dicomweb.read", "dicomweb.store", "fhir.read", "metrics.read", "status.read"},
 }
 
 
@@ -29,12 +30,17 @@ def test_every_cell(role: str, permission: str) -> None:
 
 
 def test_roles_add_up_and_nobody_may_nothing() -> None:
-    assert permissions_of(["qa", "administrator"]) == READ | {"people.manage"}
+    assert permissions_of(["qa", "administrator"]) == READ | MANAGE
     assert permissions_of([]) == frozenset()
 
 
 def test_whoever_manages_accounts_sees_no_patient() -> None:
     assert not permissions_of(["administrator"]) & READ
+
+
+def test_a_token_may_be_given_no_more_than_a_machine_needs() -> None:
+    assert set(SCOPES) == permissions_of(["service"])
+    assert not [scope for scope in SCOPES if scope.endswith(".manage")]
 
 
 def test_the_page_shows_the_table() -> None:

@@ -20,6 +20,7 @@ from web.dicomweb_archive import serving
 from radiolucent.access.permissions import ROLES, permissions_of
 from radiolucent.audit.canonical import parse
 from radiolucent.pipeline.break_glass import BreakGlass
+from radiolucent.pipeline.machines import Machines
 from radiolucent.pipeline.meters import Meters
 from radiolucent.pipeline.people import People
 from radiolucent.records.person import Person
@@ -36,6 +37,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/me/password"): {"old": "wrong", "new": PASSWORD},
     ("POST", "/people"): {"name": "new", "roles": ["qa"]},
     ("PATCH", "/people/{name}"): {"roles": ["qa"]},
+    ("POST", "/tokens"): {"name": "viewer", "scopes": ["dicomweb.read"]},
     ("POST", "/worklist"): {},
     ("POST", "/studies/{study_key}/opinion"): {"nothing": True},
     ("POST", "/studies/{study_key}/break-glass"): {"reason": "a reason long enough"},
@@ -78,7 +80,7 @@ class Place:
 def place(tmp_path: Path) -> Iterator[Place]:
     house = House(tmp_path)
     people = People(house.journal, idle_s=1800, longest_s=43_200)
-    access = Access(people=people, glass=BreakGlass(house.journal, Meters()))
+    access = Access(people=people, glass=BreakGlass(house.journal, Meters()), machines=Machines(house.journal))
     desk = ReadingDesk(house.journal, house.blobs, specs=())
     with serving(Starlette(routes=[Mount("/api", app=api(access, desk))])) as url:
         yield Place(house, people, url)

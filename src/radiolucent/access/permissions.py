@@ -13,14 +13,21 @@ Permission = Literal[
     "worklist.read",
     "study.read",
     "study.break_glass",
-    "pixels.read",
     "opinion.write",
     "lease.take",
     "people.manage",
+    "tokens.manage",
+    "dicomweb.read",
+    "dicomweb.store",
+    "fhir.read",
+    "metrics.read",
+    "status.read",
 ]
 ROLES: tuple[Role, ...] = get_args(Role)
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
-_READING: frozenset[Permission] = frozenset({"worklist.read", "study.read", "pixels.read"})
+SCOPES: tuple[Permission, ...] = ("dicomweb.read", "dicomweb.store", "fhir.read", "metrics.read", "status.read")
+"""What a token may be given: no more than machines need."""
+_READING: frozenset[Permission] = frozenset({"worklist.read", "study.read", "dicomweb.read"})
 _REPORTING: frozenset[Permission] = _READING | {"study.break_glass", "opinion.write", "lease.take"}
 ALLOWED: Mapping[Role, frozenset[Permission]] = {
     "radiologist": _REPORTING,
@@ -28,10 +35,10 @@ ALLOWED: Mapping[Role, frozenset[Permission]] = {
     "technologist": _READING,
     "qa": _READING,
     "auditor": frozenset(),
-    "administrator": frozenset({"people.manage"}),
-    "service": frozenset(),
+    "administrator": frozenset({"people.manage", "tokens.manage", "metrics.read", "status.read"}),
+    "service": frozenset(SCOPES),
 }
-"""Whoever manages accounts sees no patient. Machines use the tokens of ``http.tokens``, auditors the command line."""
+"""Whoever manages accounts sees no patient. Tokens of ``http.tokens`` are of the role ``service``."""
 
 
 def permissions_of(roles: Iterable[Role]) -> frozenset[Permission]:

@@ -13,7 +13,7 @@ from rich.markup import escape
 import radiolucent
 from radiolucent import wiring
 from radiolucent.cli import engines as engines_commands
-from radiolucent.cli import serving, users
+from radiolucent.cli import serving, tokens, users
 from radiolucent.cli.analyze import run_analysis
 from radiolucent.cli.compare import run_comparison
 from radiolucent.errors import EngineError, RadiolucentError, SettingsError
@@ -31,7 +31,7 @@ app = typer.Typer(
 app.add_typer(engines_commands.app, name="engines")
 app.command()(serving.serve)
 app.command()(serving.status)
-for group in (users.app, serving.rules_app, serving.studies_app, serving.deliveries_app, serving.audit_app):
+for group in (users.app, tokens.app, serving.rules_app, serving.studies_app, serving.deliveries_app, serving.audit_app):
     app.add_typer(group)
 EnginesFolder = Annotated[
     list[Path] | None,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from radiolucent.access import limits, passwords
+from radiolucent.access.names import fit_name, name_taken
 from radiolucent.access.permissions import ROLES
 from radiolucent.errors import InputRefused
 from radiolucent.pipeline.journal import OURSELVES, Entry, Journal
 from radiolucent.records.person import MAIN_SITE, Person, SignedIn
 from radiolucent.store import openings, people
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}")
 TOUCH_S = 30.0
 """A session's last use is noted to this precision: not every request writes."""
 
@@ -134,7 +133,7 @@ class People:
                     expected="a fresh one-time link",
                     action="Ask the administrator for a new one.",
                 )
-            person = found or Person(name=_fit(name), display=display.strip() or name, roles=("administrator",))
+            person = found or Person(name=fit_name(name), display=display.strip() or name, roles=("administrator",))
             hashed = passwords.hashed(password, name=person.name)
             people.put(entry.connection, person, now=entry.at)
             people.set_password(entry.connection, person.name, hashed)
@@ -173,12 +172,10 @@ class People:
         """
         _check_roles(person.roles)
         self._check_sites(person.sites)
-        person = replace(person, name=_fit(person.name), display=person.display.strip() or person.name)
+        person = replace(person, name=fit_name(person.name), display=person.display.strip() or person.name)
         with self._journal.entry() as entry:
             if people.find(entry.connection, person.name) is not None:
-                raise InputRefused(
-                    "name_taken", found="an account of this name", expected="a new name", action="Choose another."
-                )
+                raise name_taken()
             people.put(entry.connection, person, now=entry.at)
             self._told(entry, by, "account_made", account=person.name, **_may(person))
             return self._link(entry, person.name)
@@ -282,18 +279,6 @@ def _known(person: Person | None) -> Person:
             action="See `radiolucent users list`.",
         )
     return person
-
-
-def _fit(name: str) -> str:
-    fit = name.strip().casefold()
-    if not NAME.fullmatch(fit):
-        raise InputRefused(
-            "name_unfit",
-            found="a name that cannot be used",
-            expected="2 to 64 letters, digits, '.', '_' or '-', a letter or digit first",
-            action="Choose another name.",
-        )
-    return fit
 
 
 def _check_roles(roles: Sequence[str]) -> None:

@@ -43,7 +43,7 @@ class Dicom(Table):
 
 
 class Http(Table):
-    """Our HTTP door: the page, health, metrics, DICOMweb, FHIR. Beyond this machine a token is needed.
+    """Our HTTP door: the page, health, metrics, DICOMweb, FHIR. Beyond this machine one signs in or shows a token.
 
     A person's session ends after ``session_idle_minutes`` without use, and after ``session_hours`` in any case.
     """
@@ -57,12 +57,10 @@ class Http(Table):
     session_hours: float = Field(default=12.0, gt=0, le=168)
     tls: Tls | None = None
 
-    @model_validator(mode="after")
-    def _guarded(self) -> Http:
-        local = self.host in ("127.0.0.1", "::1", "localhost")
-        if self.enabled and not local and self.tokens is None and not self.allow_anonymous:
-            raise ValueError("tokens (a file), or allow_anonymous = true, when host is not this machine alone")
-        return self
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can call."""
+        return self.host in ("127.0.0.1", "::1", "localhost")
 
 
 class Mllp(Table):

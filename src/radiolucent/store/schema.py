@@ -190,6 +190,18 @@ links = Table(
 )
 """One-time links to set a password; ``name`` is empty in the link that makes the first administrator."""
 
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("scopes", Text, nullable=False),
+    Column("made_by", String(64), nullable=False),
+    Column("made_at", Float, nullable=False),
+    Column("used_at", Float),
+)
+"""Of machines; ``digest``: of the token, which nobody but its machine holds."""
+
 openings = Table(
     "openings",
     metadata,

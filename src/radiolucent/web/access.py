@@ -1,25 +1,30 @@
-"""Who may call the HTTP door: anybody on this machine where no tokens are set, else whoever shows one."""
+"""Who may call what is not the page's API: machines by their tokens, people by their session, health by anybody."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from radiolucent.access.permissions import SCOPES, permissions_of
 from radiolucent.errors import SettingsError
-from radiolucent.records.person import EVERYTHING, SignedIn
+from radiolucent.records.person import EVERYTHING
 from radiolucent.web.api.caller import Caller
-from radiolucent.web.api.gate import caller_from, shown_by
+from radiolucent.web.api.endpoints import door_need
+from radiolucent.web.api.gate import SAFE, caller_from, session_of
+from radiolucent.web.api.ports import Access
 from radiolucent.web.dicomweb.answers import SIGHT
 
-OPEN = frozenset({"/health/live", "/health/ready", "/"})
-OPEN_BELOW = "/static/"
-API, STATUS, WEB = "/api/", "/api/status", "/dicom-web/"
+API, STATUS = "/api/", "/api/status"
 FEWEST_CHARACTERS = 24
+REFUSED = {
+    401: ("A token is needed: Authorization: Bearer TOKEN\n", {"WWW-Authenticate": "Bearer"}),
+    403: ("This token or role may not do this.\n", {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}),
+}
 
 
 def read_tokens(path: Path) -> dict[str, str]:
@@ -45,57 +50,82 @@ def read_tokens(path: Path) -> dict[str, str]:
     return {token: name for name, token in rows}
 
 
-def _is_open(path: str) -> bool:
-    """Whether no token is needed; the API of the page has a gate of its own."""
-    is_api = path.startswith(API) and path != STATUS
-    return path in OPEN or path.startswith(OPEN_BELOW) or is_api
+class DoorGate:
+    """Lets through whoever may do what they ask for; the API of the page has a gate of its own.
 
-
-class TokenGate:
-    """Lets through who shows a known token, and everybody to the health pages and to the page without its data.
-
-    A person who is signed in to the page may read DICOMweb. Without tokens everybody may call, as on one machine.
+    Parameters
+    ----------
+    tokens
+        Names by token: machines that may do all that machines may.
+    lets_anonymous
+        Whether whoever says nothing of themselves may call as a machine, as long as nobody is known: where there is a
+        token or somebody can sign in, nobody is anonymous.
     """
 
     def __init__(
-        self,
-        app: ASGIApp,
-        tokens: Mapping[str, str] | None,
-        sessions: Callable[[str], SignedIn | None] | None = None,
+        self, app: ASGIApp, tokens: Mapping[str, str] | None, access: Access | None, *, lets_anonymous: bool
     ) -> None:
-        self._app, self._tokens, self._sessions = app, tokens, sessions
+        self._app, self._tokens, self._access = app, tokens or {}, access
+        self._lets_anonymous = lets_anonymous and not self._tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] == "http" and not _is_open(scope["path"]):
-            person = await self._person(scope)
-            name = self._name(scope) or (None if person is None else person.name)
-            if name is None and self._tokens is not None:
-                answer = PlainTextResponse(
-                    "A token is needed: Authorization: Bearer TOKEN\n", 401, {"WWW-Authenticate": "Bearer"}
-                )
-                await answer(scope, receive, send)
+        if scope["type"] == "http" and not self._is_elsewheres(scope["path"]):
+            need = door_need(scope["method"], scope["path"])
+            caller = None if need == "open" else await run_in_threadpool(self._caller, scope)
+            status = 401
+            if need == "open":
+                status = 200
+            elif caller is not None:
+                scope["radiolucent_user"], scope[SIGHT] = caller.name, caller.sight
+                status = 200 if need is None or need in caller.permissions else 403
+            if status != 200:
+                words, headers = REFUSED[status]
+                await PlainTextResponse(words, status, headers)(scope, receive, send)
                 return
-            if name is not None:
-                scope["radiolucent_user"] = name
-            scope[SIGHT] = EVERYTHING if person is None else person.sight
         await self._app(scope, receive, send)
 
-    async def _person(self, scope: Scope) -> Caller | None:
-        """Who is signed in and may see pixels, where those are asked for."""
-        shown = shown_by(scope)
-        if self._sessions is None or shown is None or scope["method"] != "GET" or not scope["path"].startswith(WEB):
-            return None
-        found = await run_in_threadpool(self._sessions, shown)
-        caller = None if found is None else caller_from(found, scope)
-        return None if caller is None or "pixels.read" not in caller.permissions else caller
+    @staticmethod
+    def _is_elsewheres(path: str) -> bool:
+        return path.startswith(API) and path != STATUS
 
-    def _name(self, scope: Scope) -> str | None:
-        shown = dict(scope["headers"]).get(b"authorization", b"")
-        kind, _, token = shown.partition(b" ")
+    def _caller(self, scope: Scope) -> Caller | None:
+        found = self._machine(scope) or self._person(scope)
+        if found is None and self._lets_anonymous and not self._is_anybody_known():
+            return _machine("anonymous", SCOPES, scope)
+        return found
+
+    def _is_anybody_known(self) -> bool:
+        """Once somebody is, nobody is anonymous until the next start."""
+        if self._access is None or not (self._access.people.has_users() or self._access.machines.is_any()):
+            return False
+        self._lets_anonymous = False
+        return True
+
+    def _machine(self, scope: Scope) -> Caller | None:
+        kind, _, shown = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
         if kind.lower() != b"bearer":
             return None
-        found = [
-            name for known, name in (self._tokens or {}).items() if hmac.compare_digest(known.encode(), token.strip())
-        ]
-        return found[0] if found else None
+        shown = shown.strip()
+        for known, name in self._tokens.items():
+            if hmac.compare_digest(known.encode(), shown):
+                return _machine(name, permissions_of(["service"]), scope)
+        token = None if self._access is None else self._access.machines.known(shown.decode("latin-1"))
+        return None if token is None else _machine(token.name, token.scopes, scope)
+
+    def _person(self, scope: Scope) -> Caller | None:
+        """Who is signed in to the page; such a one may only read here."""
+        if self._access is None or scope["method"] not in SAFE:
+            return None
+        found = session_of(scope, self._access.people.session)
+        return None if found is None else caller_from(found, scope)
+
+
+def _machine(name: str, scopes: Iterable[str], scope: Scope) -> Caller:
+    return Caller(
+        name=name,
+        display=name,
+        sight=EVERYTHING,
+        permissions=frozenset(scopes),
+        peer=str((scope.get("client") or ("",))[0]),
+    )

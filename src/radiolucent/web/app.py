@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from radiolucent.report.fhir.read import Answer, read, search
-from radiolucent.web.access import TokenGate
+from radiolucent.web.access import DoorGate
 from radiolucent.web.api.app import api
 from radiolucent.web.api.ports import Access, Desk
 from radiolucent.web.dicomweb.archive import Archive, Receiver
@@ -54,13 +54,15 @@ def http_app(
     receiver: Receiver,
     *,
     tokens: Mapping[str, str] | None,
+    lets_anonymous: bool = True,
     access: Access | None = None,
     desk: Desk | None = None,
     limits: WebLimits | None = None,
 ) -> Starlette:
-    """The application. With ``tokens`` everything but the health pages, the empty page and its API needs one.
+    """The application. Who may call what stands in `radiolucent.web.api.endpoints`; ``tokens`` are names by token.
 
-    The API knows its callers itself; without ``access`` there is none.
+    ``lets_anonymous``: machines need no token as long as there is none, and nobody can sign in. The page's API knows
+    its callers itself; without ``access`` there is no such API.
     """
     routes = [
         *page_routes(),
@@ -74,7 +76,7 @@ def http_app(
         Route("/fhir/{kind}", _asking(lambda r: _search(operations, r))),
         Route("/fhir/{kind}/{identity}", _asking(lambda r: _read(operations, r))),
     ]
-    gate = Middleware(TokenGate, tokens=tokens, sessions=None if access is None else access.people.session)
+    gate = Middleware(DoorGate, tokens=tokens, access=access, lets_anonymous=lets_anonymous)
     return Starlette(routes=routes, middleware=[gate, Middleware(Recording, operations=operations)])
 
 

@@ -14,6 +14,7 @@ from radiolucent.ingest.hl7_header import ReadingOptions
 from radiolucent.ingest.mllp_server import MllpDoor, MllpServer
 from radiolucent.logs import event
 from radiolucent.pipeline.break_glass import BreakGlass
+from radiolucent.pipeline.machines import Machines
 from radiolucent.pipeline.orders import Orders
 from radiolucent.settings import Http, Mllp
 from radiolucent.web.access import read_tokens
@@ -46,7 +47,12 @@ class HttpDoor:
             RunningOperations(installation),
             StoredArchive(installation.journal, installation.blobs),
             WebReceiver(installation.intake),
-            access=Access(people=installation.people, glass=BreakGlass(installation.journal, installation.meters)),
+            access=Access(
+                people=installation.people,
+                glass=BreakGlass(installation.journal, installation.meters),
+                machines=Machines(installation.journal),
+            ),
+            lets_anonymous=http.is_local or http.allow_anonymous,
             desk=ReadingDesk(installation.journal, installation.blobs, specs=installation.specs),
             tokens=None if http.tokens is None else read_tokens(http.tokens),
             limits=limits,

@@ -14,6 +14,7 @@ from radiolucent.audit.participants import Reporter
 from radiolucent.errors import SettingsError
 from radiolucent.ingest.rules import StudyFacts, Tried, explain, facts_of
 from radiolucent.pipeline.journal import Journal
+from radiolucent.pipeline.machines import Machines
 from radiolucent.pipeline.people import People
 from radiolucent.pipeline.retracting import Retraction
 from radiolucent.prepare.identity import identify, split_part10
@@ -40,6 +41,17 @@ def accounts(settings: Settings) -> People:
         Whatever of the database cannot be done.
     """
     return people_of(settings, Journal(Database(settings.database), clock=clock))
+
+
+def machines(settings: Settings) -> Machines:
+    """The tokens of an installation, which need not have run before.
+
+    Raises
+    ------
+    SettingsError
+        Whatever of the database cannot be done.
+    """
+    return Machines(Journal(Database(settings.database), clock=clock))
 
 
 class Desk:

@@ -1,4 +1,4 @@
-"""Every endpoint of the API and what it takes to call it. One that is not here is not served."""
+"""Every endpoint and what it takes to call it. One that is not here is not served."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ ENDPOINTS: Mapping[tuple[str, str], Need] = {
     ("POST", "/people"): "people.manage",
     ("PATCH", "/people/{name}"): "people.manage",
     ("POST", "/people/{name}/reset"): "people.manage",
+    ("GET", "/tokens"): "tokens.manage",
+    ("POST", "/tokens"): "tokens.manage",
+    ("DELETE", "/tokens/{token_id}"): "tokens.manage",
     ("POST", "/worklist"): "worklist.read",
     ("GET", "/events"): "worklist.read",
     ("GET", "/vocabulary"): "worklist.read",
@@ -30,3 +33,20 @@ ENDPOINTS: Mapping[tuple[str, str], Need] = {
     ("DELETE", "/studies/{study_key}/lease"): "lease.take",
 }
 """Method and path template, below ``/api``."""
+DOORS: Mapping[tuple[str, str], Need] = {
+    ("GET", "/"): "open",
+    ("GET", "/static/"): "open",
+    ("GET", "/health/"): "open",
+    ("GET", "/metrics"): "metrics.read",
+    ("GET", "/api/status"): "status.read",
+    ("GET", "/dicom-web/"): "dicomweb.read",
+    ("POST", "/dicom-web/"): "dicomweb.store",
+    ("GET", "/fhir/"): "fhir.read",
+}
+"""Everything else that is served, by method and path, or by how the path begins. HEAD is as GET."""
+
+
+def door_need(method: str, path: str) -> Need | None:
+    """What it takes to call something that is not the page's API; ``None`` for what is not served."""
+    method = "GET" if method == "HEAD" else method
+    return DOORS.get((method, path)) or DOORS.get((method, f"/{path[1:].partition('/')[0]}/"))

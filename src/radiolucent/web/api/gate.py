@@ -69,6 +69,14 @@ def shown_by(scope: Scope) -> str | None:
     return None if found is None else found.value
 
 
+def session_of(scope: Scope, sessions: Sessions, *, in_use: bool = True) -> SignedIn | None:
+    """The session of a request, where it holds; ``in_use``: a person asks, if the page says nothing else."""
+    shown = shown_by(scope)
+    if shown is None:
+        return None
+    return sessions(shown, in_use=in_use and b"x-unattended" not in dict(scope["headers"]))
+
+
 class Gate:
     """Lets a request through to the endpoint that it is for, or says why not. Denies what it does not know."""
 
@@ -102,11 +110,7 @@ class Gate:
             return _problem(403, "foreign_origin", "a request from another site", "one from our own page")
         if need == "open":
             return None
-        shown = shown_by(scope)
-        signed_in = None
-        if shown is not None:
-            in_use = template not in UNATTENDED and b"x-unattended" not in dict(scope["headers"])
-            signed_in = await run_in_threadpool(self._sessions, shown, in_use=in_use)
+        signed_in = await run_in_threadpool(session_of, scope, self._sessions, in_use=template not in UNATTENDED)
         if signed_in is None:
             return _problem(401, "not_signed_in", "no session, or one that has ended", "a session", "Sign in.")
         token = dict(scope["headers"]).get(b"x-csrf-token", b"")

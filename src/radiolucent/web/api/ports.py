@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radiolucent.pipeline.break_glass import BreakGlass
+from radiolucent.pipeline.machines import Machines
 from radiolucent.pipeline.people import People
 from radiolucent.records.decision import Lease
 from radiolucent.web.api.caller import Caller
@@ -38,6 +39,7 @@ class Access:
 
     people: People
     glass: BreakGlass
+    machines: Machines
 
 
 class Desk(Protocol):

@@ -17,6 +17,7 @@ STATUS = {
     "too_many_attempts": 429,
     "link_used": 410,
     "no_such_account": 404,
+    "no_such_token": 404,
     "name_taken": 409,
     "last_administrator": 409,
     "no_such_study": 404,
