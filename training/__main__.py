@@ -34,6 +34,14 @@ def _truth(config: Config, told: Arguments) -> None:
     truth.write(config, truth.parts_of(config, told.data), told.out)
 
 
+def _cohort(config: Config, told: Arguments) -> None:
+    from training import cohort
+
+    cohort.write(config, told.data, told.out)
+    if told.package is not None:
+        cohort.write_split(config, told.data, told.package)
+
+
 def _change(config: Config, told: Arguments) -> None:
     from training.change import report
 
@@ -51,6 +59,7 @@ COMMANDS: dict[str, tuple[Callable[[Config, Arguments], None], str]] = {
     "train": (_train, "fit a network"),
     "export": (_export, "write the engine package of a trained run"),
     "truth": (_truth, "write the truth table that `radiolucent engines evaluate` reads"),
+    "cohort": (_cohort, "write every image of the domain as a table for `radiolucent validate`"),
     "change": (_change, "measure how far a comparison with a prior can be trusted"),
     "ablate": (_ablate, "short trainings that differ in one thing each, read on validation"),
 }
@@ -71,6 +80,8 @@ def arguments() -> argparse.ArgumentParser:
     of["export"].add_argument("--run", type=Path, required=True, nargs="+", help=several)
     of["export"].add_argument("--out", type=Path, required=True, help="folder that gets <engine id>/")
     of["truth"].add_argument("--out", type=Path, required=True, help="folder of truth.csv, boxes.csv and baselines")
+    of["cohort"].add_argument("--out", type=Path, required=True, help="folder of cohort.csv and boxes.csv")
+    of["cohort"].add_argument("--package", type=Path, help="also write split.csv into this engine package")
     of["change"].add_argument("--engine", type=Path, required=True, help="engine package to run")
     of["change"].add_argument("--limit", type=int, default=200, help="pictures in the repeatability part")
     of["ablate"].add_argument("--size", type=int, default=160, help="side of the input in pixels")

@@ -39,18 +39,20 @@ class Sample:
     subgroup: dict[str, str] = field(default_factory=dict)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def rows(path: Path) -> list[dict[str, str]]:
+    """Rows of a CSV."""
     with path.open(newline="", encoding="utf-8") as handle:
         return list(csv.DictReader(handle))
 
 
-def _number(text: str | None) -> float:
+def number(text: str | None) -> float:
+    """A cell as a number; ``nan`` for a blank one."""
     return float(text) if text not in (None, "") else float("nan")
 
 
 def _boxes(path: Path) -> dict[str, dict[str, list[tuple[float, float, float, float]]]]:
     found: dict[str, dict[str, list[tuple[float, float, float, float]]]] = defaultdict(lambda: defaultdict(list))
-    for row in _rows(path):
+    for row in rows(path):
         box = (float(row["x"]), float(row["y"]), float(row["w"]), float(row["h"]))
         found[Path(row["file"]).name][row["finding"]].append(box)
     return found
@@ -69,7 +71,7 @@ def _chest_masks(folder: Path) -> tuple[dict[str, Path], dict[str, dict[str, Pat
     """Pneumothorax masks by film, and region masks by film and name."""
     findings: dict[str, Path] = {}
     regions: dict[str, dict[str, Path]] = defaultdict(dict)
-    for row in _rows(folder / "masks.csv"):
+    for row in rows(folder / "masks.csv"):
         path = folder / "masks" / row["mask"]
         if row["what"] == "Pneumothorax":
             findings[row["file"]] = path
@@ -91,7 +93,7 @@ def chest_anatomy(root: Path) -> list[Sample]:
             labels={},
             regions=regions[row["file"]],
         )
-        for row in _rows(folder / "labels.csv")
+        for row in rows(folder / "labels.csv")
         if row["file"] in regions and row["view"] != "LATERAL"
     ]
 
@@ -106,12 +108,12 @@ def chest(root: Path) -> list[Sample]:
     boxes = _boxes(folder / "boxes.csv")
     masks, regions = _chest_masks(folder)
     samples = []
-    for row in _rows(folder / "labels.csv"):
+    for row in rows(folder / "labels.csv"):
         source = row["source_dataset"]
-        if not source.startswith(("NIH", "SIIM")) or row["view"] == "LATERAL" or _number(row["age"]) < ADULT_YEARS:
+        if not source.startswith(("NIH", "SIIM")) or row["view"] == "LATERAL" or number(row["age"]) < ADULT_YEARS:
             continue
-        labels = {name: _number(row[name]) for name in CHEST_LABELS}
-        labels |= {name: _number(row[name]) for name in ("Lung_Opacity", "Fracture")}
+        labels = {name: number(row[name]) for name in CHEST_LABELS}
+        labels |= {name: number(row[name]) for name in ("Lung_Opacity", "Fracture")}
         where = {k: list(v) for k, v in boxes.get(row["file"], {}).items()}
         either = where.pop("Nodule_or_Mass", [])
         for name in ("Nodule", "Mass"):
@@ -141,11 +143,11 @@ def chest_texture(root: Path, *, excluded_patients: set[str]) -> list[Sample]:
     folder = root / "chest" / "extras"
     boxes = _boxes(folder / "lungs_only_boxes.csv")
     samples = []
-    for row in _rows(folder / "lungs_only_labels.csv"):
+    for row in rows(folder / "lungs_only_labels.csv"):
         if not row["patient_id"] or row["patient_id"] in excluded_patients:
             continue
-        labels = {name: _number(row[name]) for name in CHEST_LABELS}
-        labels["Lung_Opacity"] = _number(row["rsna_target"])
+        labels = {name: number(row[name]) for name in CHEST_LABELS}
+        labels["Lung_Opacity"] = number(row["rsna_target"])
         file = row["file"]
         where = {k: list(v) for k, v in boxes.get(file, {}).items()}
         if labels["Pneumonia"] == 1 and "Lung_Opacity" in where:
@@ -165,7 +167,7 @@ def chest_texture(root: Path, *, excluded_patients: set[str]) -> list[Sample]:
 
 def chest_patients(root: Path, files: set[str]) -> set[str]:
     """Patient identifiers (as the public collection gives them) of named films."""
-    return {r["patient_id"] for r in _rows(root / "chest" / "labels.csv") if r["file"] in files}
+    return {r["patient_id"] for r in rows(root / "chest" / "labels.csv") if r["file"] in files}
 
 
 def brain_mri(root: Path) -> list[Sample]:
@@ -173,8 +175,8 @@ def brain_mri(root: Path) -> list[Sample]:
     folder = root / "brain_mri"
     boxes = _boxes(folder / "boxes.csv")
     samples = []
-    for row in _rows(folder / "labels.csv"):
-        labels = {name: _number(row[name]) for name in ("tumor", "glioma", "meningioma", "pituitary")}
+    for row in rows(folder / "labels.csv"):
+        labels = {name: number(row[name]) for name in ("tumor", "glioma", "meningioma", "pituitary")}
         file = Path(row["file"]).name
         positive = [name for name, value in labels.items() if value == 1]
         every = [box for group in boxes.get(file, {}).values() for box in group]
@@ -203,7 +205,7 @@ def head_ct(root: Path) -> list[Sample]:
     """Axial slices: brain window and, where there is one, bone window."""
     folder = root / "head_ct"
     samples = []
-    for row in _rows(folder / "labels.csv"):
+    for row in rows(folder / "labels.csv"):
         if row["source_dataset"].startswith("RSNA"):
             continue
         samples.append(
@@ -212,7 +214,7 @@ def head_ct(root: Path) -> list[Sample]:
                 group=row["split_group"],
                 source=row["source_dataset"].split()[0],
                 channels=(folder / row["file"], folder / row["bone_file"] if row["bone_file"] else None),
-                labels={name: _number(row[name]) for name in HEAD_LABELS},
+                labels={name: number(row[name]) for name in HEAD_LABELS},
                 subgroup={"sex": row["sex"]},
             )
         )
@@ -224,7 +226,7 @@ def bone(root: Path) -> list[Sample]:
     folder = root / "bone"
     boxes = _boxes(folder / "boxes.csv")
     samples = []
-    for row in _rows(folder / "labels.csv"):
+    for row in rows(folder / "labels.csv"):
         file = row["file"]
         mask = folder / "masks" / (Path(file).stem + ".png")
         fractured = row["fracture"] == "1"
@@ -234,7 +236,7 @@ def bone(root: Path) -> list[Sample]:
                 group=row["split_group"],
                 source=row["source_dataset"],
                 channels=(folder / "images" / file,),
-                labels={"fracture": _number(row["fracture"])},
+                labels={"fracture": number(row["fracture"])},
                 boxes={k: list(v) for k, v in boxes.get(file, {}).items()},
                 masks={"fracture": mask} if fractured and mask.exists() else {},
                 subgroup={"hardware": row["hardware"], "region": row["region"], "view": row["view"]},
@@ -250,10 +252,10 @@ def guard_pictures(root: Path, kind: str, *, domain: str) -> list[tuple[Path, st
     """
     folder = root / "chest" / "images"
     if kind == "other":
-        rows = [
+        pictures = [
             (r, s) for name, reader in READERS.items() if name != domain for s in reader(root) for r in s.channels[:1]
         ]
-        named = [(path, sample.group) for path, sample in rows if path is not None]
+        named = [(path, sample.group) for path, sample in pictures if path is not None]
     elif kind == "hardware":
         named = [(s.channels[0], s.group) for s in bone(root) if s.subgroup["hardware"] == "1" and s.channels[0]]
     else:
@@ -261,9 +263,7 @@ def guard_pictures(root: Path, kind: str, *, domain: str) -> list[tuple[Path, st
             "lateral": lambda r: r["view"] == "LATERAL",
             "child": lambda r: r["source_dataset"].startswith("Kermany"),
         }
-        named = [
-            (folder / r["file"], r["split_group"]) for r in _rows(root / "chest" / "labels.csv") if wanted[kind](r)
-        ]
+        named = [(folder / r["file"], r["split_group"]) for r in rows(root / "chest" / "labels.csv") if wanted[kind](r)]
     return [(path, "val" if hashlib.sha256(group.encode()).digest()[0] % 3 == 0 else "train") for path, group in named]
 
 

@@ -15,7 +15,7 @@ import torch
 from radiolucent import wiring
 from radiolucent.cohort.evaluation import Request
 from radiolucent.importing import graph
-from training import model, rules, shipped, truth
+from training import cohort, model, rules, shipped, truth
 from training.config import Config, Finding
 from training.packaged import packaged
 
@@ -70,6 +70,7 @@ def export(config: Config, root: Path, runs: list[Path], out: Path) -> None:
         _save(folder, manifest)
     split = {s.group: name for name, samples in parts.items() for s in samples}
     (run / "split.json").write_text(json.dumps(split, indent=0, sort_keys=True), encoding="utf-8")
+    cohort.write_split(config, root, folder)
     table = truth.write(config, parts, run / "truth")
     request = Request(truth=table, boxes=table.with_name("boxes.csv"))
     wiring.evaluate(str(folder), request, out=run / "evaluation", write=True)

@@ -40,11 +40,16 @@ def write(config: Config, parts: Parts, out: Path) -> Path:
     ruled = [d.key for d in config.derived if d.label]
     columns = ["image", *(["image2"] if len(config.input.channels) == 2 else []), "group", "part", "source"]
     columns += [f"sub:{name}" for name in subgroups] + keys + ruled + [f"mask:{key}" for key in keys]
-    _csv(out / "truth.csv", columns, (_row(sample, part, config) for part, sample in held))
-    _csv(out / "boxes.csv", list(BOX_COLUMNS), (row for _, sample in held for row in _boxes(sample, config)))
+    _csv(out / "truth.csv", columns, (row_of(sample, part, config) for part, sample in held))
+    write_boxes([sample for _, sample in held], config, out / "boxes.csv")
     np.savez_compressed(out / "priors.npz", **priors(parts["train"], config))
     np.savez_compressed(out / "brightness.npz", **brightness(parts["train"], config))
     return out / "truth.csv"
+
+
+def write_boxes(samples: list[Sample], config: Config, path: Path) -> None:
+    """Write the table of boxes of some samples."""
+    _csv(path, list(BOX_COLUMNS), (row for sample in samples for row in _boxes(sample, config)))
 
 
 def _csv(path: Path, columns: list[str], rows: Iterator[dict[str, str]]) -> None:
@@ -58,7 +63,8 @@ def _image(path: Path | None) -> str:
     return "" if path is None else str(path.resolve())
 
 
-def _row(sample: Sample, part: str, config: Config) -> dict[str, str]:
+def row_of(sample: Sample, part: str, config: Config) -> dict[str, str]:
+    """One image as a row of a truth table."""
     row = {"image": _image(sample.channels[0]), "group": sample.group, "part": part, "source": sample.source}
     if len(sample.channels) == 2:
         row["image2"] = _image(sample.channels[1])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import Dataset
 
 from radiolucent.cohort.truth import Case
 from radiolucent.engines.checks import Engine
@@ -66,19 +67,36 @@ def decoded(case: Case, path: Path, spec: EngineSpec) -> DecodedFrame:
     SettingsError
         ``truth_image``, with the row and the code of the refusal.
     """
-    offered = inspect(path, path.name, Limits())
-    if not isinstance(offered, SourceFile):
-        raise _unreadable(case, "not_dicom" if offered is None else offered.code)
     try:
-        if offered.kind == "picture":
-            return decode_picture(
-                offered, stem=stem_of(offered.label), patient_left_at="right" if spec.zones == "chest" else None
-            )
-        instance = read_header(path)
-        said = facts(instance.dataset, stem=stem_of(offered.label), sha256=offered.sha256, frame_number=1)
-        return decode(instance, facts=said)
+        return first_frame(path, spec)[0]
     except InputRefused as error:
         raise _unreadable(case, error.code) from error
+
+
+def first_frame(path: Path, spec: EngineSpec) -> tuple[DecodedFrame, Dataset | None]:
+    """The first frame of a file, decoded as for any image, and its header; a picture has none.
+
+    Raises
+    ------
+    InputRefused
+        Whatever the flow refuses, with its code.
+    """
+    offered = inspect(path, path.name, Limits())
+    if not isinstance(offered, SourceFile):
+        raise InputRefused(
+            "not_dicom" if offered is None else offered.code,
+            found="a file that is no image",
+            expected="a DICOM image or a picture",
+            action="See docs/errors.md for the code.",
+        )
+    if offered.kind == "picture":
+        frame = decode_picture(
+            offered, stem=stem_of(offered.label), patient_left_at="right" if spec.zones == "chest" else None
+        )
+        return frame, None
+    instance = read_header(path)
+    said = facts(instance.dataset, stem=stem_of(offered.label), sha256=offered.sha256, frame_number=1)
+    return decode(instance, facts=said), instance.dataset
 
 
 def _unreadable(case: Case, code: str) -> SettingsError:
@@ -94,13 +112,33 @@ def prepared(case: Case, spec: EngineSpec) -> tuple[DecodedFrame, ModelInput]:
     """A case's frame and the engine's input, by the code that runs on any image; two pictures fill two channels."""
     frame = decoded(case, case.image, spec)
     made = model_input(frame, spec.input)
-    if case.second is not None:
-        other = decoded(case, case.second, spec)
-        (rows, columns), (others, across) = frame.display.shape, other.display.shape
-        if abs(rows * across - others * columns) > SHAPE_SLACK * rows * across:
-            raise _unreadable(case, "image2 of another shape")
-        made.array[1] = model_input(other, replace(spec.input, channels=spec.input.channels[1:])).array[0]
+    try:
+        add_second(made, frame, case, spec)
+    except InputRefused as error:
+        raise _unreadable(case, error.code) from error
     return frame, made
+
+
+def add_second(made: ModelInput, frame: DecodedFrame, case: Case, spec: EngineSpec) -> None:
+    """Fill the second channel with the case's second picture, where it has one.
+
+    Raises
+    ------
+    InputRefused
+        ``second_shape`` for a picture of another shape; whatever the flow refuses.
+    """
+    if case.second is None:
+        return
+    other, _ = first_frame(case.second, spec)
+    (rows, columns), (others, across) = frame.display.shape, other.display.shape
+    if abs(rows * across - others * columns) > SHAPE_SLACK * rows * across:
+        raise InputRefused(
+            "second_shape",
+            found="a second picture of another shape",
+            expected="two pictures of one slice",
+            action="Mend the column image2.",
+        )
+    made.array[1] = model_input(other, replace(spec.input, channels=spec.input.channels[1:])).array[0]
 
 
 def read(
@@ -128,7 +166,7 @@ def read(
                     geometry=made.geometry,
                     inference=inference,
                     brightness=(float(made.array.mean()), float(made.array.std())),
-                    flags=(*_population(frame.facts, engine.spec), *content.flags),
+                    flags=(*population_flags(frame.facts, engine.spec), *content.flags),
                     refused=bool(content.refusals),
                 )
             )
@@ -136,18 +174,22 @@ def read(
     return done
 
 
-def _population(said: ImageFacts, spec: EngineSpec) -> tuple[str, ...]:
+def population_flags(said: ImageFacts, spec: EngineSpec) -> tuple[str, ...]:
+    """What a header says, or leaves out, about the engine's population; a picture says nothing and is let pass."""
     if said.sop_instance_uid is None:
         return ()
     return (*(guard.code for guard in population_guards(said, spec)), *silent_facts(said, spec))
 
 
-def explained(reading: Reading, wanted: Iterable[int], spec: EngineSpec) -> dict[int, Explanation]:
-    """Explanations of some trained findings; the image is decoded once more, to look for markers."""
+def explained(
+    reading: Reading, wanted: Iterable[int], spec: EngineSpec, *, frame: DecodedFrame | None = None
+) -> dict[int, Explanation]:
+    """Explanations of some trained findings; without ``frame`` the image is decoded again, to look for markers."""
     indices = sorted(set(wanted))
     if not indices:
         return {}
-    frame = decoded(reading.case, reading.case.image, spec)
+    if frame is None:
+        frame = decoded(reading.case, reading.case.image, spec)
     display8 = np.rint(frame.display * np.float32(255.0)).astype(np.uint8)
     return {
         k: explain(
@@ -162,7 +204,7 @@ def explained(reading: Reading, wanted: Iterable[int], spec: EngineSpec) -> dict
     }
 
 
-def judged(reading: Reading, spec: EngineSpec, *, with_maps: bool = True) -> dict[str, Finding]:
+def judged(reading: Reading, spec: EngineSpec, *, frame: DecodedFrame | None = None) -> dict[str, Finding]:
     """The product's own findings of a case by key, called ones with their maps; maps themselves are dropped."""
     index = {f.key: k for k, f in enumerate(spec.findings)}
     base = {d.key: d.base for d in spec.derived}
@@ -184,8 +226,8 @@ def judged(reading: Reading, spec: EngineSpec, *, with_maps: bool = True) -> dic
         for f in first
         if f.positive and f.display_class != "notify-only" and (key := base.get(f.key, f.key)) is not None
     }
-    if with_maps and called:
-        made = explained(reading, called.values(), spec)
+    if called:
+        made = explained(reading, called.values(), spec, frame=frame)
         first = said({key: made[k] for key, k in called.items()})
     return {f.key: replace(f, explanation=None) for f in first}
 

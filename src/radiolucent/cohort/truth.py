@@ -18,8 +18,11 @@ from radiolucent.records.engine import EngineSpec
 
 Part = Literal["val", "test"]
 Box = tuple[float, float, float, float]
+Table = tuple[list[str], list[tuple[int, dict[str, str]]]]
 NEEDED = ("image", "group", "part")
 KNOWN = (*NEEDED, "image2", "source")
+STATED = ("age_years", "sex", "view")
+"""What a header would say of a picture that has none; only a cohort's table may say it."""
 BOX_COLUMNS = ("image", "finding", "x", "y", "w", "h")
 SUBGROUP, MASK = "sub:", "mask:"
 LABELS = {"1": 1.0, "0": 0.0, "": math.nan}
@@ -85,18 +88,27 @@ def read_truth(path: Path, *, spec: EngineSpec, boxes: Path | None = None) -> tu
     SettingsError
         ``truth_table``, naming the row, what was found and what was expected.
     """
-    keys = (*(f.key for f in spec.findings), *(d.key for d in spec.derived))
-    header, rows = _table(path)
-    _check_header(path.name, header, keys=keys, channels=len(spec.input.channels))
-    placed = _boxes(boxes, keys=keys, images={row["image"] for _, row in rows}) if boxes else {}
-    cases = tuple(_case(path, line, row, keys=keys, placed=placed) for line, row in rows)
-    if not cases:
-        wrong(path.name, "no row", "at least one image")
-    _check_parts(path.name, cases)
+    keys = keys_of(spec)
+    header, rows = read_table(path)
+    check_header(path.name, header, keys=keys, channels=len(spec.input.channels))
+    if not set(header) & set(keys):
+        wrong(f"{path.name} row 1", "no column of a finding", f"at least one of {', '.join(keys)}")
+    placed = read_boxes(boxes, keys=keys, images={row["image"] for _, row in rows}) if boxes else {}
+    cases = tuple(read_case(path, line, row, keys=keys, placed=placed) for line, row in rows)
+    _check_groups(path.name, cases)
+    for part in ("val", "test"):
+        if not any(c.part == part for c in cases):
+            wrong(path.name, f"no row of part {part}", "rows of val and of test")
     return cases
 
 
-def _table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+def keys_of(spec: EngineSpec) -> tuple[str, ...]:
+    """Keys of all findings, trained and derived."""
+    return (*(f.key for f in spec.findings), *(d.key for d in spec.derived))
+
+
+def read_table(path: Path) -> Table:
+    """Header and rows of a CSV, each with its line; a byte order mark and blanks around cells are let pass."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -114,27 +126,42 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     return header, rows
 
 
-def _check_header(name: str, header: list[str], *, keys: tuple[str, ...], channels: int) -> None:
-    missing = [column for column in NEEDED if column not in header]
+def check_header(
+    name: str,
+    header: list[str],
+    *,
+    keys: tuple[str, ...],
+    channels: int,
+    needed: tuple[str, ...] = NEEDED,
+    further: tuple[str, ...] = (),
+) -> None:
+    """Refuse a table that lacks a column or has one that nothing here knows."""
+    missing = [column for column in needed if column not in header]
     if missing:
-        wrong(f"{name} row 1", f"no column {', '.join(missing)}", ", ".join(NEEDED))
+        wrong(f"{name} row 1", f"no column {', '.join(missing)}", ", ".join(needed))
+    known = (*KNOWN, *further, *keys)
     for column in header:
         is_mask = column.startswith(MASK) and column.removeprefix(MASK) in keys
-        if not (column in KNOWN or column in keys or is_mask or column.startswith(SUBGROUP)):
-            wrong(f"{name} row 1", f"column {column!r}", f"sub:<name>, mask:<key> or one of {', '.join(KNOWN + keys)}")
-    if not set(header) & set(keys):
-        wrong(f"{name} row 1", "no column of a finding", f"at least one of {', '.join(keys)}")
+        if not (column in known or is_mask or column.startswith(SUBGROUP)):
+            wrong(f"{name} row 1", f"column {column!r}", f"sub:<name>, mask:<key> or one of {', '.join(known)}")
     if "image2" in header and channels != 2:
         wrong(f"{name} row 1", "column image2", f"no such column: the engine reads {channels} channel(s)")
 
 
-def _case(
-    path: Path, line: int, row: dict[str, str], *, keys: tuple[str, ...], placed: dict[str, dict[str, tuple[Box, ...]]]
+def read_case(
+    path: Path,
+    line: int,
+    row: dict[str, str],
+    *,
+    keys: tuple[str, ...],
+    placed: dict[str, dict[str, tuple[Box, ...]]],
+    filled: tuple[str, ...] = ("image", "group"),
 ) -> Case:
+    """One checked row; ``filled`` are the columns that must not be blank."""
     where = f"{path.name} row {line}"
     if row["part"] not in ("val", "test"):
         wrong(where, f"part {row['part']!r}", "val or test")
-    for column in ("image", "group"):
+    for column in filled:
         if not row[column]:
             wrong(where, f"no {column}", "a value")
     labels = {}
@@ -148,13 +175,16 @@ def _case(
         row=line,
         image=_file(path, where, row["image"]),
         second=_file(path, where, row["image2"]) if row.get("image2") else None,
-        group=row["group"],
+        group=row.get("group", ""),
         part=cast(Part, row["part"]),
         source=row.get("source", ""),
         labels=labels,
         masks=masks,
         boxes=placed.get(row["image"], {}),
-        subgroups={name.removeprefix(SUBGROUP): cell for name, cell in row.items() if name.startswith(SUBGROUP)},
+        subgroups={
+            **{name: row[name] for name in STATED if row.get(name)},
+            **{name.removeprefix(SUBGROUP): cell for name, cell in row.items() if name.startswith(SUBGROUP)},
+        },
     )
 
 
@@ -165,20 +195,20 @@ def _file(table: Path, where: str, cell: str) -> Path:
     return found
 
 
-def _check_parts(name: str, cases: tuple[Case, ...]) -> None:
+def _check_groups(name: str, cases: tuple[Case, ...]) -> None:
     """No group may stand in both parts; the rows are named, the group may be a patient identifier."""
+    if not cases:
+        wrong(name, "no row", "at least one image")
     first: dict[str, Case] = {}
     for case in cases:
         other = first.setdefault(case.group, case)
         if other.part != case.part:
             wrong(f"{name} rows {other.row} and {case.row}", "one group in val and in test", "each group in one part")
-    for part in ("val", "test"):
-        if not any(c.part == part for c in cases):
-            wrong(name, f"no row of part {part}", "rows of val and of test")
 
 
-def _boxes(path: Path, *, keys: tuple[str, ...], images: set[str]) -> dict[str, dict[str, tuple[Box, ...]]]:
-    header, rows = _table(path)
+def read_boxes(path: Path, *, keys: tuple[str, ...], images: set[str]) -> dict[str, dict[str, tuple[Box, ...]]]:
+    """Boxes by image and finding; ``images`` are the cells that may be named."""
+    header, rows = read_table(path)
     if missing := [column for column in BOX_COLUMNS if column not in header]:
         wrong(f"{path.name} row 1", f"no column {', '.join(missing)}", ", ".join(BOX_COLUMNS))
     found: dict[str, dict[str, tuple[Box, ...]]] = {}

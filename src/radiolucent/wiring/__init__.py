@@ -8,6 +8,7 @@ from radiolucent.wiring.analysis import (
     import_engine,
     phantoms,
     registry,
+    validate,
 )
 
-__all__ = ["analyzer", "check", "demo_studies", "evaluate", "import_engine", "phantoms", "registry"]
+__all__ = ["analyzer", "check", "demo_studies", "evaluate", "import_engine", "phantoms", "registry", "validate"]

@@ -13,10 +13,14 @@ from radiolucent.cohort.evaluate import Progress
 from radiolucent.cohort.evaluate import evaluate as measure_engine
 from radiolucent.cohort.evaluation import Evaluation, Request
 from radiolucent.cohort.package import check_writable, dumps, write_package
+from radiolucent.cohort.validation.records import Ask, Validation
+from radiolucent.cohort.validation.validate import validate as validate_engine
+from radiolucent.cohort.validation.writing import write as write_validation
 from radiolucent.deliver.folder import open_folder, write_bytes
 from radiolucent.engines.checks import Engine, load
 from radiolucent.engines.package import PackageFiles
 from radiolucent.engines.registry import Registry, shipped_folder
+from radiolucent.errors import SettingsError
 from radiolucent.phantoms import KINDS, as_kind, write_phantoms
 from radiolucent.pipeline.analyze import Analyzer
 
@@ -72,6 +76,32 @@ def evaluate(
     if write:
         write_package(files, found)
     return found
+
+
+def validate(
+    engine: str,
+    ask: Ask,
+    *,
+    out: Path,
+    folders: Sequence[Path] | None = None,
+    progress: Progress = lambda _what, _done, _all: None,
+) -> Validation:
+    """Measure an engine on a cohort: ``report.html``, ``validation.json`` and the observations in ``out``.
+
+    Raises
+    ------
+    SettingsError
+        Whatever `cohort.validation.validate.validate` raises, ``no_such_path``, ``unknown_engine``, ``output_folder``.
+    """
+    path = Path(engine)
+    files = PackageFiles(path) if path.exists() else registry(folders).files(engine)
+    if not ask.source.exists():
+        raise SettingsError(
+            "no_such_path", found=f"nothing at {ask.source}", expected="a folder or a CSV of paths", action="Check it."
+        )
+    found = validate_engine(files, ask, out=open_folder(out), progress=progress)
+    write_validation(found, out)
+    return found.validation
 
 
 def import_engine(source: str, *, out: Path, checkpoint: Path | None, findings: Path | None) -> Imported:

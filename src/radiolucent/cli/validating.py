@@ -1,0 +1,66 @@
+"""``radiolucent validate``: an engine on your own patients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from radiolucent import wiring
+from radiolucent.cohort.validation.records import Ask, Validation
+
+
+def validate(
+    source: Annotated[Path, typer.Argument(help="Folder of images, or CSV of paths; see docs/validate.md.")],
+    engine: Annotated[str, typer.Option("--engine", help="Engine id, or a package's folder or zip.")],
+    truth: Annotated[Path | None, typer.Option("--truth", help="Labels (CSV) for the images of a folder.")] = None,
+    boxes: Annotated[Path | None, typer.Option("--boxes", help="Table of boxes (CSV).")] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option("--reference", help="Folder of an earlier validation to compare maps and scores with."),
+    ] = None,
+    prevalence: Annotated[
+        float | None, typer.Option("--prevalence", help="State predictive values at this prevalence too.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the report.")] = Path("radiolucent-validation"),
+    resamples: Annotated[int, typer.Option("--resamples", help="Bootstrap resamples over patients.")] = 1000,
+    permutations: Annotated[int, typer.Option("--permutations", help="Permutations of patients for maps.")] = 999,
+    engines: Annotated[list[Path] | None, typer.Option("--engines", help="Folder with engine packages.")] = None,
+) -> None:
+    """Measure an engine on your own images: figures with intervals, subgroups, and where it looks."""
+    ask = Ask(
+        source=source,
+        truth=truth,
+        boxes=boxes,
+        reference=reference,
+        prevalence=prevalence,
+        resamples=resamples,
+        permutations=permutations,
+    )
+    told = Console(stderr=True)
+    with told.status("loading") as status:
+        found = wiring.validate(
+            engine,
+            ask,
+            out=out,
+            folders=engines,
+            progress=lambda what, done, whole: status.update(f"{what}: {done} of {whole}"),
+        )
+    _print(found)
+    typer.echo(f"Report: {out / 'report.html'}; figures: {out / 'validation.json'}")
+    raise typer.Exit(1 if found.cohort.refused else 0)
+
+
+def _print(found: Validation) -> None:
+    console = Console()
+    table = Table("Finding", "Positive / n", "AUC", "Sens.", "Spec.", "Remark", box=None, header_style="bold")
+    for row in found.findings:
+        said = (row.auc.text(), row.sensitivity.text(), row.specificity.text())
+        table.add_row(row.key, f"{row.positives} / {row.images}", *said, row.saying.partition(":")[0])
+    if found.findings:
+        console.print(table)
+    for remark in found.cohort.remarks:
+        console.print(f"[yellow]Note[/]: {remark}.", highlight=False, soft_wrap=True)

@@ -1,0 +1,191 @@
+"""A cohort against a reference, before anybody knows the truth: scores, embedding, and where the engine looks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from radiolucent.cohort.measure import NAN, NOTHING, Floats, Groups, Interval
+from radiolucent.cohort.needs import need
+from radiolucent.cohort.validation.atlas import (
+    Cell,
+    Sample,
+    draw,
+    mean_estimate,
+    permuted,
+    total_variation,
+    with_rates,
+)
+from radiolucent.cohort.validation.estimates import LEAST_UNITS, auc_estimate, corrected, difference
+from radiolucent.cohort.validation.records import ScoreShift, Shift
+from radiolucent.cohort.validation.shards import Observed, read_columns
+from radiolucent.errors import SettingsError
+from radiolucent.records.engine import EngineSpec
+
+FOLDS = 5
+EMBEDDED = 2000
+"""Images of each side whose embeddings are compared."""
+
+
+def read_reference(folder: Path, spec: EngineSpec) -> Observed:
+    """The observations of an earlier validation by the same engine.
+
+    Raises
+    ------
+    SettingsError
+        ``reference`` for a folder that is none, or of another engine or version.
+    """
+    try:
+        said = json.loads((folder / "validation.json").read_text(encoding="utf-8"))
+        made_by, where = (said["engine"], said["sha256"]), folder / said["observations"]
+    except (OSError, ValueError, KeyError) as error:
+        raise _no_reference(f"a folder without a validation ({type(error).__name__})") from error
+    if made_by != (spec.id, spec.sha256):
+        raise _no_reference(f"a validation of {made_by[0]} with another graph")
+    if not list(where.glob("*.npz")):
+        raise _no_reference("a validation whose observations were taken away")
+    return read_columns(where)
+
+
+def _no_reference(found: str) -> SettingsError:
+    return SettingsError(
+        "reference",
+        found=found,
+        expected="the folder of an earlier `radiolucent validate` by the same engine",
+        action="Validate the reference cohort first, with the same engine.",
+    )
+
+
+def shift(here: Observed, reference: Observed, spec: EngineSpec, *, name: str, permutations: int) -> Shift:
+    """Everything that can be compared without truth."""
+    keys = [f.key for f in spec.findings]
+    limit = spec.novelty_limit or NAN
+    novelty = [float(np.median(o.arrays["novelty"])) / limit if len(o) else NAN for o in (here, reference)]
+    bodiless = [float((o.arrays["has_frame"] == 0).mean()) if len(o) else NAN for o in (here, reference)]
+    flagged = [
+        float(np.mean(["refused_at_run_time" in f for f in o.flags])) if len(o) else NAN for o in (here, reference)
+    ]
+    return Shift(
+        reference=name,
+        images_reference=len(reference),
+        told_apart=told_apart(here, reference),
+        novelty_here=novelty[0],
+        novelty_reference=novelty[1],
+        flagged_here=flagged[0],
+        flagged_reference=flagged[1],
+        bodiless_here=bodiless[0],
+        bodiless_reference=bodiless[1],
+        scores=_scores(here, reference, keys),
+        cells=_cells(here, reference, keys, permutations),
+    )
+
+
+def _scores(here: Observed, reference: Observed, keys: list[str]) -> tuple[ScoreShift, ...]:
+    from scipy.stats import ks_2samp
+
+    rows = []
+    for k, key in enumerate(keys):
+        ours, theirs = (o.arrays["chances"][:, k] for o in (here, reference))
+        called = [float((o.arrays["words"][:, k] >= 0).mean()) for o in (here, reference)]
+        found = ks_2samp(ours, theirs)
+        rows.append(
+            ScoreShift(
+                key=key,
+                mean_here=float(ours.mean()),
+                mean_reference=float(theirs.mean()),
+                called_here=called[0],
+                called_reference=called[1],
+                ks=float(found.statistic),
+                p=float(found.pvalue),
+                q=NAN,
+            )
+        )
+    return tuple(replace(row, q=q) for row, q in zip(rows, corrected([r.p for r in rows]), strict=True))
+
+
+def _cells(here: Observed, reference: Observed, keys: list[str], permutations: int) -> tuple[Cell, ...]:
+    both = [draw(o, ()) for o in (here, reference)]
+    maps = np.concatenate([s.maps for s in both])
+    groups = np.char.add(np.concatenate([s.groups for s in both]), np.repeat(["/a", "/b"], [len(s.at) for s in both]))
+    members = np.repeat([True, False], [len(s.at) for s in both])
+    few = min(len(np.unique(s.groups)) for s in both) < LEAST_UNITS
+    nothing = np.full(len(keys), NAN)
+    tested = (nothing,) * 3 if few else permuted(maps, groups, members, permutations=permutations)
+    far: list[tuple[int, ...]] = [()] * len(keys) if few else _farthest(both[0], both[1])
+    rows = []
+    for k, key in enumerate(keys):
+        inside, margin = (
+            [mean_estimate(o.arrays[name][:, k], o.groups) for o in (here, reference)] for name in ("shares", "margins")
+        )
+        gaps = [difference(*pair) for pair in (inside, margin)]
+        rows.append(
+            Cell(
+                key=key,
+                by="cohort",
+                value="here",
+                images=len(here),
+                patients=len(set(here.groups)),
+                with_map=int((here.arrays["has_frame"] > 0).sum()),
+                called=int((here.arrays["words"][:, k] >= 0).sum()),
+                inside=inside[0].interval,
+                margin=margin[0].interval,
+                inside_gap=gaps[0][0],
+                inside_p=gaps[0][1],
+                margin_gap=gaps[1][0],
+                margin_p=gaps[1][1],
+                distance=tested[0][k],
+                by_chance=tested[1][k],
+                p=tested[2][k],
+                saying="too few to say" if few else "",
+                cases=far[k],
+            )
+        )
+    return tuple(with_rates(rows))
+
+
+def _farthest(ours: Sample, theirs: Sample) -> list[tuple[int, ...]]:
+    from radiolucent.cohort.validation.atlas import SHOWN
+
+    out = []
+    for k in range(ours.maps.shape[1]):
+        own = ours.maps[:, k]
+        far = np.where(own.sum(axis=1) > 0, total_variation(own, theirs.maps[:, k].mean(axis=0)[None]), -1.0)
+        out.append(tuple(int(ours.at[i]) for i in np.argsort(-far)[:SHOWN]))
+    return out
+
+
+def told_apart(here: Observed, reference: Observed, *, seed: int = 6) -> Interval:
+    """AUC of telling the cohorts by embedding: logistic regression, five folds, patients kept together."""
+    parts = [_embedded(o, seed) for o in (here, reference)]
+    features = np.concatenate([p[0] for p in parts])
+    groups = np.char.add(np.concatenate([p[1] for p in parts]), np.repeat(["/a", "/b"], [len(p[1]) for p in parts]))
+    return readable(features, np.repeat([1.0, 0.0], [len(p[1]) for p in parts]), groups)
+
+
+def readable(features: Floats, labels: Floats, groups: Groups) -> Interval:
+    """AUC with which a label can be read from features, out of fold; nothing with few patients of a class."""
+    if min(len(np.unique(groups[labels == value])) for value in (0.0, 1.0)) < LEAST_UNITS:
+        return NOTHING
+    linear, model, preparing = (
+        need("sklearn.linear_model"),
+        need("sklearn.model_selection"),
+        need("sklearn.preprocessing"),
+    )
+    made = need("sklearn.pipeline").make_pipeline(
+        preparing.StandardScaler(), linear.LogisticRegression(C=0.01, max_iter=500)
+    )
+    folds = model.StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    scores = model.cross_val_predict(made, features, labels, groups=groups, cv=folds, method="decision_function")
+    return auc_estimate(scores, labels, groups).interval
+
+
+def _embedded(observed: Observed, seed: int) -> tuple[Floats, Groups]:
+    at = np.sort(np.random.default_rng(seed).permutation(len(observed))[:EMBEDDED])
+    values: list[Floats] = [np.zeros(0)] * len(at)
+    for here, found in observed.large("embedding", at):
+        for position, row in zip(here, found, strict=True):
+            values[position] = row.astype(np.float64)
+    return np.array(values), observed.groups[at]

@@ -1,0 +1,254 @@
+"""Validate an engine on a cohort: read the images, join the truth, make the figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radiolucent.cohort.measure import Floats, rate
+from radiolucent.cohort.needs import need
+from radiolucent.cohort.truth import place
+from radiolucent.cohort.validation.atlas import Maps, cells, draw, mean_maps
+from radiolucent.cohort.validation.estimates import share_estimate
+from radiolucent.cohort.validation.gathering import gather
+from radiolucent.cohort.validation.performance import Performance, performance
+from radiolucent.cohort.validation.records import Ask, Cohort, Places, Validation
+from radiolucent.cohort.validation.roster import Roster, read_roster, split_of
+from radiolucent.cohort.validation.shards import Observed, folder_of, read_columns
+from radiolucent.cohort.validation.shift import read_reference, shift
+from radiolucent.cohort.validation.strata import NOT_STATED
+from radiolucent.cohort.validation.subgroups import (
+    GroupFigures,
+    Stratum,
+    strata_of,
+    subgroups,
+    with_rates,
+    worst_groups,
+)
+from radiolucent.engines.checks import Engine, load
+from radiolucent.engines.package import PackageFiles
+from radiolucent.errors import SettingsError
+from radiolucent.records.engine import EngineSpec
+
+Progress = Callable[[str, int, int], None]
+NAMED = 8
+MANY_REFUSED = 0.05
+PLACE_SIDE = 512
+"""Known places are drawn on a square of this side, of which the peak is a point."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A validation with what its pictures are made of."""
+
+    validation: Validation
+    engine: Engine
+    observed: Observed
+    reference: Observed | None
+    strata: tuple[Stratum, ...]
+    maps: Maps
+    bodies: Maps
+
+
+def validate(
+    files: PackageFiles, ask: Ask, *, out: Path, progress: Progress = lambda _what, _done, _all: None
+) -> Found:
+    """Measure an engine on a cohort; observations are kept under ``out`` and used again.
+
+    Raises
+    ------
+    SettingsError
+        ``truth_table``, ``cohort_leak``, ``cohort_empty``, ``reference``, ``validate_option``, ``validate_extra``.
+    EngineError
+        A package that fails its load checks.
+    """
+    need("sklearn")
+    _check(ask)
+    engine = load(files)
+    spec = engine.spec
+    roster = read_roster(ask.source, spec=spec, split=split_of(files), truth=ask.truth, boxes=ask.boxes)
+    reference = None if ask.reference is None else read_reference(ask.reference, spec)
+    folder = folder_of(out, roster.cases, spec)
+    _gather(roster, engine, folder, progress)
+    observed = read_columns(folder, roster.cases)
+    strata = [_everything(observed), *strata_of(observed.strata)]
+    progress("where it looks", 0, 1)
+    sample = draw(observed, strata)
+    findings = list(_findings(observed, spec, ask, progress))
+    rows = _subgroups(observed, spec, strata[1:])
+    maps, bodies = mean_maps(observed, strata)
+    keys = [f.key for f in spec.findings]
+    return Found(
+        validation=Validation(
+            engine=spec.id,
+            version=spec.version,
+            sha256=spec.sha256,
+            cohort=cohort_of(roster, observed),
+            resamples=ask.resamples,
+            permutations=ask.permutations,
+            findings=tuple(findings),
+            places=tuple(_places(observed, spec)),
+            subgroups=tuple(rows),
+            worst=worst_groups(rows),
+            atlas=tuple(cells(observed, keys, strata, sample, permutations=ask.permutations)),
+            shift=None
+            if reference is None
+            else shift(observed, reference, spec, name=str(ask.reference), permutations=ask.permutations),
+            observations=folder.relative_to(out).as_posix(),
+        ),
+        engine=engine,
+        observed=observed,
+        reference=reference,
+        strata=tuple(strata),
+        maps=maps,
+        bodies=bodies,
+    )
+
+
+def _check(ask: Ask) -> None:
+    wrong_share = ask.prevalence is not None and not 0 < ask.prevalence < 1
+    if ask.resamples < 1 or ask.permutations < 1 or wrong_share:
+        raise SettingsError(
+            "validate_option",
+            found=f"resamples {ask.resamples}, permutations {ask.permutations}, prevalence {ask.prevalence}",
+            expected="at least 1 resample and permutation, and a prevalence between 0 and 1",
+            action="See `radiolucent validate --help`.",
+        )
+    if ask.truth is not None and not ask.source.is_dir():
+        raise SettingsError(
+            "validate_option",
+            found="a table of paths and a truth table besides",
+            expected="the truth in the table of paths itself",
+            action="Put the finding columns into the table, or give the folder of the images.",
+        )
+
+
+def _everything(observed: Observed) -> Stratum:
+    return Stratum(by="all", value="all", members=np.ones(len(observed), dtype=bool))
+
+
+def _gather(roster: Roster, engine: Engine, folder: Path, progress: Progress) -> None:
+    done = 0
+
+    def step(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("reading", done, len(roster.cases))
+
+    gather(roster.cases, engine, folder, progress=step)
+
+
+def _all_findings(spec: EngineSpec) -> list[tuple[str, str, float]]:
+    """Key, display and threshold of trained and derived findings, in the order of the columns."""
+    trained = [(f.key, f.display, f.threshold) for f in spec.findings]
+    return trained + [(d.key, d.display, d.threshold) for d in spec.derived]
+
+
+def labels_of(observed: Observed, key: str) -> Floats:
+    """``[N]`` 1, 0 or ``nan``."""
+    return np.array([case.labels.get(key, np.nan) for case in observed.cases], dtype=np.float64)
+
+
+def _findings(observed: Observed, spec: EngineSpec, ask: Ask, progress: Progress) -> Iterator[Performance]:
+    every = _all_findings(spec)
+    for k, (key, display, threshold) in enumerate(every):
+        progress("figures", k + 1, len(every))
+        labels = labels_of(observed, key)
+        if np.isnan(labels).all():
+            continue
+        yield performance(
+            key,
+            display,
+            observed.arrays["chances"][:, k],
+            observed.arrays["words"][:, k],
+            labels,
+            observed.groups,
+            threshold=threshold,
+            prevalence=ask.prevalence,
+            resamples=ask.resamples,
+        )
+
+
+def _subgroups(observed: Observed, spec: EngineSpec, strata: Sequence[Stratum]) -> list[GroupFigures]:
+    rows: list[GroupFigures] = []
+    for k, (key, _, threshold) in enumerate(_all_findings(spec)):
+        labels = labels_of(observed, key)
+        if not np.isnan(labels).all():
+            rows += subgroups(
+                key, observed.arrays["chances"][:, k], labels, observed.groups, strata, threshold=threshold
+            )
+    return with_rates(rows)
+
+
+def _places(observed: Observed, spec: EngineSpec) -> Iterator[Places]:
+    for k, finding in enumerate(spec.findings):
+        known = [i for i, case in enumerate(observed.cases) if case.has_place(finding.key)]
+        hits, centre, groups = [], [], []
+        for i in known:
+            truth = place(observed.cases[i], finding.key, (PLACE_SIDE, PLACE_SIDE))
+            if truth is None:
+                continue
+            hits.append(_at(truth, observed.arrays["peaks"][i, k]))
+            centre.append(bool(truth[PLACE_SIDE // 2, PLACE_SIDE // 2]))
+            groups.append(observed.groups[i])
+        if hits:
+            names = np.array(groups, dtype=np.str_)
+            yield Places(
+                key=finding.key,
+                places=len(hits),
+                patients=len(set(groups)),
+                hit_rate=share_estimate(np.array(hits), names).interval,
+                centre_hit_rate=share_estimate(np.array(centre), names).interval,
+            )
+
+
+def _at(truth: NDArray[np.bool_], share: Floats) -> bool:
+    row, column = np.clip((share * PLACE_SIDE).astype(int), 0, PLACE_SIDE - 1)
+    return bool(truth[row, column])
+
+
+def cohort_of(roster: Roster, observed: Observed) -> Cohort:
+    """What was measured and what was not, with remarks in words."""
+    flags = Counter(flag for said in observed.flags for flag in said)
+    names = dict.fromkeys(name for one in observed.strata for name in one)
+    missing = {
+        name: rate(np.array([one.get(name, NOT_STATED) == NOT_STATED for one in observed.strata])) for name in names
+    }
+    return Cohort(
+        offered=len(roster.cases),
+        read=len(observed),
+        patients=len(set(observed.groups)),
+        patients_known=observed.patients_known,
+        refused=observed.refused,
+        left_out=roster.left_out,
+        refused_at_run_time=flags.pop("refused_at_run_time", 0),
+        flags=dict(flags.most_common()),
+        twice=observed.twice[:NAMED],
+        twice_count=len(observed.twice),
+        unmatched=roster.unmatched,
+        unmatched_count=roster.unmatched_count,
+        without_truth=roster.without_truth,
+        bodiless=int((observed.arrays["has_frame"] == 0).sum()),
+        missing=missing,
+        remarks=tuple(_remarks(roster, observed)),
+    )
+
+
+def _remarks(roster: Roster, observed: Observed) -> Iterator[str]:
+    refused, offered = sum(observed.refused.values()), len(roster.cases)
+    if refused > MANY_REFUSED * offered:
+        yield f"{refused} of {offered} images were refused: every figure is of the others only"
+    unknown = len(observed) - observed.patients_known
+    if unknown:
+        yield f"the patient of {unknown} images is not known: each counts as one, intervals may be too narrow"
+    if roster.unmatched_count:
+        yield f"{roster.unmatched_count} rows of truth name no image that is here"
+    if observed.twice:
+        yield f"{len(observed.twice)} images have the content of another one and are counted once"
+    if roster.without_truth:
+        yield f"{roster.without_truth} images carry no truth: they count in the atlas, not in performance"

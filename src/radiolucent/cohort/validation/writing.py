@@ -1,0 +1,75 @@
+"""What a validation leaves: ``validation.json``, ``atlas.npz``, ``report.html``, ``cases.html``."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from radiolucent.cohort.package import plain
+from radiolucent.cohort.validation.atlas import mean_maps
+from radiolucent.cohort.validation.cases import sections
+from radiolucent.cohort.validation.page import CASES, render, render_cases
+from radiolucent.cohort.validation.records import SCHEMA, Validation
+from radiolucent.cohort.validation.subgroups import Stratum
+from radiolucent.cohort.validation.validate import Found
+from radiolucent.deliver.folder import write_bytes
+
+REPORT, FIGURES, ATLAS = "report.html", "validation.json", "atlas.npz"
+
+
+def dumps(found: Validation) -> str:
+    """All figures as JSON; an interval is ``{value, low, high}``, what cannot be said is null."""
+    document = plain(found)
+    assert isinstance(document, dict)
+    return json.dumps({"schema": SCHEMA, **document}, indent=1, allow_nan=False) + "\n"
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of `dumps`, made from the records; every number may be null."""
+    made = TypeAdapter(Validation).json_schema(mode="serialization")
+    made = _nullable(made)
+    made["properties"] = {"schema": {"const": SCHEMA}, **made["properties"]}
+    made["required"] = ["schema", *made["required"]]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA, **made}
+
+
+def _nullable(node: Any) -> Any:
+    if isinstance(node, dict):
+        out = {name: _nullable(value) for name, value in node.items() if name != "default"}
+        if out.get("type") == "number":
+            out["type"] = ["number", "null"]
+        if str(out.get("$ref", "")).endswith("/Interval"):
+            return {"anyOf": [out, {"type": "null"}]}
+        return out
+    return [_nullable(item) for item in node] if isinstance(node, list) else node
+
+
+def write(found: Found, out: Path) -> None:
+    """Write everything into ``out``; each file is replaced whole."""
+    spec = found.engine.spec
+    names = {f.key: f.display for f in spec.findings} | {d.key: d.display for d in spec.derived}
+    write_bytes(out / FIGURES, dumps(found.validation).encode("utf-8"))
+    buffer = io.BytesIO()
+    strata = np.array([f"{s.by}={s.value}" for s in found.strata])
+    keys = np.array([f.key for f in spec.findings])
+    np.savez_compressed(buffer, maps=found.maps, bodies=found.bodies, strata=strata, findings=keys)
+    write_bytes(out / ATLAS, buffer.getvalue())
+    reference = None
+    if found.reference is not None:
+        everything = Stratum(by="all", value="all", members=np.ones(len(found.reference), dtype=bool))
+        reference = mean_maps(found.reference, [everything])
+    page = render(found.validation, names, found.strata, found.maps, found.bodies, reference)
+    write_bytes(out / REPORT, page.encode("utf-8"))
+    shown = found.validation.atlas if found.validation.shift is None else found.validation.shift.cells
+    every = (*found.validation.atlas, *(shown if found.validation.shift is not None else ()))
+    cases = list(sections(found.observed, found.engine, every, names))
+    write_bytes(out / CASES, render_cases(cases, "Cases behind the atlas").encode("utf-8"))
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("validation.schema.json").write_text(json.dumps(json_schema(), indent=1) + "\n")
