@@ -15,7 +15,8 @@ from radiolucent.records.received import Kept, Received
 from radiolucent.records.study import InstanceRef, Patient, ResultObject, StudyContext, StudyReport
 from radiolucent.store import intake, work
 from radiolucent.store.database import Database
-from radiolucent.store.work import Job, ObjectRow
+from radiolucent.store.kept import ObjectRow
+from radiolucent.store.work import Job
 
 T = TypeVar("T")
 ROOT = "1.2.826.0.1.3680043.8.498"

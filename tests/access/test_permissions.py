@@ -10,14 +10,14 @@ from radiolucent.access.permissions import ALLOWED, PERMISSIONS, ROLES, SCOPES, 
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "permissions.md"
 READ = {"worklist.read", "study.read", "dicomweb.read"}
-REPORT = READ | {"opinion.write", "lease.take", "study.break_glass"}
+REPORT = READ | {"opinion.write", "lease.take", "lease.break", "decision.sign", "study.break_glass"}
 MANAGE = {"people.manage", "tokens.manage", "metrics.read", "status.read"}
 EXPECTED = {
     "radiologist": REPORT,
-    "senior": REPORT,
-    "technologist": READ,
-    "qa": READ,
-    "auditor": set(),
+    "senior": REPORT | {"decision.override", "result.retract", "study.rerun", "oversight.read"},
+    "technologist": READ | {"study.rerun"},
+    "qa": READ | {"oversight.read", "result.retract", "study.rerun"},
+    "auditor": {"audit.read"},
     "administrator": MANAGE,
     "service": {"dicomweb.read", "dicomweb.store", "fhir.read", "metrics.read", "status.read"},
 }
@@ -30,7 +30,7 @@ def test_every_cell(role: str, permission: str) -> None:
 
 
 def test_roles_add_up_and_nobody_may_nothing() -> None:
-    assert permissions_of(["qa", "administrator"]) == READ | MANAGE
+    assert permissions_of(["auditor", "administrator"]) == {"audit.read"} | MANAGE
     assert permissions_of([]) == frozenset()
 
 

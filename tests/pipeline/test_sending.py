@@ -224,7 +224,7 @@ def test_a_retraction_sends_the_rejection_note_alone(house: House) -> None:
     job, pacs = recorded(house, "pacs"), Pacs()
     attempt(house, job, pacs)
     note = cases.object_row(9, kind="rejection")
-    told = cases.report(job, state="retracted")
+    told = cases.report(job, objects=[note], state="retracted")
     with house.journal.entry() as entry:
         assert work.retract(entry.connection, job, told, [note], now=entry.at) == ["pacs"]
     with house.journal.reading() as connection:

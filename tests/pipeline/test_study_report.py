@@ -29,7 +29,8 @@ from radiolucent.records.study import Order, StudyReport
 from radiolucent.report.dicom import build_objects
 from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
 from radiolucent.store import work
-from radiolucent.store.work import Job, ObjectRow, SourceRow
+from radiolucent.store.kept import ObjectRow
+from radiolucent.store.work import Job, SourceRow
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 STUDY, SERIES = "1.2.826.0.1.3680043.8.498.1", "1.2.826.0.1.3680043.8.498.2"

@@ -67,7 +67,7 @@ def test_a_stale_revision_neither_claims_nor_moves_nor_records(database: Databas
     with database.reading() as connection:
         assert work.report(connection, job.study_key) is None
         assert outbox.of_study(connection, job.study_key) == []
-        assert outbox.files(connection, job.study_key, 1) == []
+        assert outbox.files(connection, [cases.object_row(1).sop_instance_uid]) == []
 
 
 def test_a_report_its_objects_and_deliveries_are_kept_together(database: Database) -> None:
@@ -76,9 +76,8 @@ def test_a_report_its_objects_and_deliveries_are_kept_together(database: Databas
     assert cases.record(database, job, objects=objects, destinations=["pacs", "ehr"])
     with database.reading() as connection:
         assert work.report(connection, job.study_key) == cases.report(job, objects=objects)
-        assert [uid for _, uid, _ in outbox.files(connection, job.study_key, 1)] == [
-            o.sop_instance_uid for o in objects
-        ]
+        uids = [o.sop_instance_uid for o in objects]
+        assert [uid for _, uid, _ in outbox.files(connection, uids)] == uids
         sends = outbox.of_study(connection, job.study_key)
         assert work.counts(connection) == {"done": 1}
     assert {(s.destination, s.state, s.priority, s.purpose) for s in sends} == {
@@ -97,7 +96,7 @@ def test_recording_twice_is_recording_once(database: Database) -> None:
     with database.reading() as connection:
         assert [d.state for d in outbox.of_study(connection, job.study_key)] == ["sent"], "it is not sent again"
         assert len(list(work.all_reports(connection))) == upkeep.report_count(connection) == 1
-        assert len(outbox.files(connection, job.study_key, 1)) == 1
+        assert len(outbox.files(connection, [cases.object_row(1).sop_instance_uid])) == 1
         assert len(outbox.of_study(connection, job.study_key)) == 1
 
 

@@ -23,12 +23,16 @@ from radiolucent.pipeline.break_glass import BreakGlass
 from radiolucent.pipeline.machines import Machines
 from radiolucent.pipeline.meters import Meters
 from radiolucent.pipeline.people import People
+from radiolucent.pipeline.retracting import Retraction
+from radiolucent.pipeline.reviewing import Signing
 from radiolucent.records.person import Person
+from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
 from radiolucent.web.api.app import api
 from radiolucent.web.api.endpoints import ENDPOINTS
 from radiolucent.web.api.gate import COOKIE
-from radiolucent.web.api.ports import Access
-from radiolucent.wiring.reading_desk import ReadingDesk
+from radiolucent.web.api.ports import Access, Desks
+from radiolucent.wiring.deciding_desk import DecidingDesk
+from radiolucent.wiring.overseeing_desk import OverseeingDesk
 
 PASSWORD = "seven green lamps"
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
@@ -39,6 +43,13 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/people/{name}"): {"roles": ["qa"]},
     ("POST", "/tokens"): {"name": "viewer", "scopes": ["dicomweb.read"]},
     ("POST", "/worklist"): {},
+    ("POST", "/studies/{study_key}/decision"): {
+        "idempotency_key": "7b0a2c9e-5a53-4c5e-9a39-9d0d6f0f7a11",
+        "report_id": "none",
+        "is_final": True,
+        "findings": [],
+    },
+    ("POST", "/studies/{study_key}/retract"): {"reason": "quality"},
     ("POST", "/studies/{study_key}/opinion"): {"nothing": True},
     ("POST", "/studies/{study_key}/break-glass"): {"reason": "a reason long enough"},
     ("POST", "/studies/{study_key}/lease"): {},
@@ -76,13 +87,26 @@ class Place:
         return [each for each in told if each.action == action]
 
 
+def desks(house: House, folder: Path) -> Desks:
+    """Over an empty store."""
+    where = {"implementation_class_uid": IMPLEMENTATION_CLASS_UID}
+    desk = DecidingDesk(
+        house.journal,
+        house.blobs,
+        specs=(),
+        signing=Signing(house.journal, house.blobs, organization="", withdrawing=frozenset(), **where),
+        retraction=Retraction(house.journal, house.blobs, **where),
+    )
+    overseeing = OverseeingDesk(house.journal, checkpoints=folder / "none.jsonl", keys=dict)
+    return Desks(reading=desk, deciding=desk, overseeing=overseeing)
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     house = House(tmp_path)
     people = People(house.journal, idle_s=1800, longest_s=43_200)
     access = Access(people=people, glass=BreakGlass(house.journal, Meters()), machines=Machines(house.journal))
-    desk = ReadingDesk(house.journal, house.blobs, specs=())
-    with serving(Starlette(routes=[Mount("/api", app=api(access, desk))])) as url:
+    with serving(Starlette(routes=[Mount("/api", app=api(access, desks(house, tmp_path)))])) as url:
         yield Place(house, people, url)
     house.database.close()
 

@@ -15,6 +15,13 @@ Permission = Literal[
     "study.break_glass",
     "opinion.write",
     "lease.take",
+    "lease.break",
+    "decision.sign",
+    "decision.override",
+    "result.retract",
+    "study.rerun",
+    "oversight.read",
+    "audit.read",
     "people.manage",
     "tokens.manage",
     "dicomweb.read",
@@ -28,13 +35,15 @@ PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
 SCOPES: tuple[Permission, ...] = ("dicomweb.read", "dicomweb.store", "fhir.read", "metrics.read", "status.read")
 """What a token may be given: no more than machines need."""
 _READING: frozenset[Permission] = frozenset({"worklist.read", "study.read", "dicomweb.read"})
-_REPORTING: frozenset[Permission] = _READING | {"study.break_glass", "opinion.write", "lease.take"}
+_REPORTING: frozenset[Permission] = _READING | {
+    *("study.break_glass", "opinion.write", "lease.take", "lease.break", "decision.sign"),
+}
 ALLOWED: Mapping[Role, frozenset[Permission]] = {
     "radiologist": _REPORTING,
-    "senior": _REPORTING,
-    "technologist": _READING,
-    "qa": _READING,
-    "auditor": frozenset(),
+    "senior": _REPORTING | {"decision.override", "result.retract", "study.rerun", "oversight.read"},
+    "technologist": _READING | {"study.rerun"},
+    "qa": _READING | {"oversight.read", "result.retract", "study.rerun"},
+    "auditor": frozenset({"audit.read"}),
     "administrator": frozenset({"people.manage", "tokens.manage", "metrics.read", "status.read"}),
     "service": frozenset(SCOPES),
 }

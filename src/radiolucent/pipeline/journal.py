@@ -36,21 +36,19 @@ class Entry:
         study_instance_uid: str = "",
         patient_id: str = "",
         **details: object,
-    ) -> None:
-        """Add an event at the end of the chain; details without a value are left out."""
-        self._log.append(
-            self.rows,
-            AuditEvent(
-                action=action,
-                outcome=outcome,
-                at=self.now,
-                actor=actor,
-                peer=peer,
-                study_instance_uid=study_instance_uid,
-                patient_id=patient_id,
-                details={name: str(value) for name, value in details.items() if value not in (None, "")},
-            ),
+    ) -> int:
+        """Add an event at the end of the chain; details without a value are left out. Its place in the chain."""
+        event = AuditEvent(
+            action=action,
+            outcome=outcome,
+            at=self.now,
+            actor=actor,
+            peer=peer,
+            study_instance_uid=study_instance_uid,
+            patient_id=patient_id,
+            details={name: str(value) for name, value in details.items() if value not in (None, "")},
         )
+        return self._log.append(self.rows, event).sequence
 
 
 class Journal:

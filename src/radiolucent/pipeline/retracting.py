@@ -14,7 +14,8 @@ from radiolucent.report.dicom.build import encode
 from radiolucent.report.dicom.rejection import RejectionReason, build_rejection
 from radiolucent.store import hospital, work
 from radiolucent.store.blobs import Blobs
-from radiolucent.store.work import Job, ObjectRow
+from radiolucent.store.kept import ObjectRow
+from radiolucent.store.work import Job
 
 
 class Retraction:

@@ -17,6 +17,7 @@ from radiolucent.store.blobs import Blobs
 from radiolucent.store.outbox import Delivery, State
 from radiolucent.store.work import StudyRow
 
+MESSAGES = frozenset(("mllp", "fhir"))
 MOST_ASKED_S = 3600.0
 """No destination makes us wait longer by asking for it."""
 
@@ -117,11 +118,13 @@ class Dispatch:
             study = work.study(connection, delivery.study_key)
             report = work.report(connection, delivery.study_key, delivery.revision)
             before = outbox.stored_before(connection, delivery.study_key, delivery.destination)
-            rows = outbox.files(connection, delivery.study_key, delivery.revision)
             earlier = work.reports_before(connection, delivery.study_key, delivery.revision)
+            last = work.report(connection, delivery.study_key)
+            uids = [] if report is None else [each.instance.sop_instance_uid for each in report.objects]
+            rows = outbox.files(connection, uids)
             if report is not None:
                 report = hospital.as_known_today(connection, report)
-        if report is None:
+        if report is None or self._is_overtaken(delivery, report, earlier, last):
             attempt = Attempt(state="superseded")
         else:
             places = {each.instance.sop_instance_uid: place for place, each in enumerate(report.objects)}
@@ -134,6 +137,23 @@ class Dispatch:
             self._faults.at("delivered")
         self._note(delivery, attempt, study)
         return attempt.state
+
+    def _is_overtaken(
+        self, delivery: Delivery, report: StudyReport, earlier: Sequence[StudyReport], last: StudyReport | None
+    ) -> bool:
+        """Whether a message would say what no longer stands.
+
+        A message is the study's whole result: an older one must not follow a newer one, and what the engines say anew
+        must not take the place of what a person has signed; that person, or another, decides on it first. Objects
+        stand beside each other, and are sent.
+        """
+        sender = self._senders.get(delivery.destination)
+        if sender is None or sender.interface not in MESSAGES:
+            return False
+        if last is not None and last.revision > delivery.revision:
+            return True
+        stands = next((each for each in reversed(earlier) if each.is_signed or each.state == "retracted"), None)
+        return stands is not None and stands.is_signed and report.verification is None and report.state != "retracted"
 
     def failed(self, delivery: Delivery) -> None:
         """Note an attempt that ended without saying how."""

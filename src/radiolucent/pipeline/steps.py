@@ -30,7 +30,8 @@ from radiolucent.records.study import Priority, StudyReport
 from radiolucent.settings import Rule
 from radiolucent.store import hospital, outbox, upkeep, work
 from radiolucent.store.blobs import Blobs, disk_full
-from radiolucent.store.work import Job, ObjectRow, StudyRow
+from radiolucent.store.kept import ObjectRow
+from radiolucent.store.work import Job, StudyRow
 
 Outcome = Literal["read", "not_processed", "crashed", "stale"]
 CLEARED = Reason(

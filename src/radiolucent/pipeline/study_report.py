@@ -27,7 +27,8 @@ from radiolucent.records.study import (
     StudyFinding,
     StudyReport,
 )
-from radiolucent.store.work import ObjectRow, SourceRow
+from radiolucent.store.kept import ObjectRow
+from radiolucent.store.work import SourceRow
 
 KINDS: dict[str, ObjectKind] = {
     "1.2.840.10008.5.1.4.1.1.88.34": "structured_report",

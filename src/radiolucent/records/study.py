@@ -155,7 +155,11 @@ class Assessed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """Who decided, when, and how. ``was_final``: an earlier report of the study was final already."""
+    """Who decided, when, and how.
+
+    ``reader_name`` is the name a person signs in with. ``is_final``: the person finalised the report; ``was_final``: an
+    earlier report of the study was final already.
+    """
 
     decision_id: str
     reader_name: str
@@ -164,6 +168,7 @@ class Verification:
     signed_at: datetime
     outcome: Outcome
     comment: str
+    is_final: bool
     was_final: bool
 
 
@@ -201,6 +206,17 @@ class StudyFinding:
         """Whether a person said that it is not so."""
         return self.assessed is not None and self.assessed.assessment == "rejected"
 
+    @property
+    def instead(self) -> PersonFinding | None:
+        """The other finding that a person says it is."""
+        changed = None if self.assessed is None else self.assessed.changed
+        return None if changed is None or changed.key == self.key else changed
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is there: by the person who decided, else by the engine."""
+        return self.positive and not self.is_rejected and self.instead is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyReport:
@@ -233,3 +249,13 @@ class StudyReport:
     def positives(self) -> tuple[StudyFinding, ...]:
         """Findings over their threshold, most critical first."""
         return tuple(f for f in self.findings if f.positive)
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether it is a person's word."""
+        return self.state in ("verified", "final")
+
+    @property
+    def stated(self) -> tuple[PersonFinding, ...]:
+        """What a person says is there and the engines did not: other findings instead, then missed ones."""
+        return (*(each for f in self.findings if (each := f.instead) is not None), *self.added)

@@ -16,7 +16,8 @@ class Destination(Table):
     ``password`` (a file); ``mllp``: ``host``, ``port``, ``application``, ``facility``, acknowledgement
     ``mode`` and ``character_set`` (MSH-18). ``patient_system`` and
     ``accession_system`` are the identifier systems of a FHIR server,
-    which with ``orders`` is asked for the order of a study (ServiceRequest).
+    which with ``orders`` is asked for the order of a study (ServiceRequest). ``retract_rejected``: objects that show a
+    finding which a reader rejected are taken back there (``dimse`` and ``stow``).
     """
 
     name: Name
@@ -37,6 +38,7 @@ class Destination(Table):
     patient_system: str | None = None
     accession_system: str | None = None
     orders: bool = False
+    retract_rejected: bool = False
     timeout_s: Seconds = 30.0
     tls: Tls | None = None
 

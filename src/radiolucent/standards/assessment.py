@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from radiolucent.records.engine import Code
-from radiolucent.records.study import Assessment
+from radiolucent.records.study import Assessment, Outcome
 
 SCHEME = "99RADIOLUCENT"
 
@@ -51,3 +51,12 @@ REASONS: Mapping[str, Reason] = {
     )
 }
 """By code."""
+
+ASSESSMENT = Code(scheme=SCHEME, value="ASSESSMENT", meaning="Assessment of AI result")
+ASSESSMENTS: Mapping[Assessment | Outcome, Code] = {
+    "accepted": Code(scheme=SCHEME, value="ACCEPTED", meaning="Accepted"),
+    "modified": Code(scheme=SCHEME, value="MODIFIED", meaning="Modified"),
+    "rejected": Code(scheme=SCHEME, value="REJECTED", meaning="Rejected"),
+    "supplemented": Code(scheme=SCHEME, value="SUPPLEMENTED", meaning="Supplemented"),
+}
+"""What a person says of a result, or of one finding."""

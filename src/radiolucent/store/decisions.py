@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from radiolucent.records.decision import Decision, Lease, Opinion
-from radiolucent.records.study import StudyReport
+from radiolucent.records.study import Priority, StudyReport
+from radiolucent.store import kept
 from radiolucent.store.documents import from_text, to_text
+from radiolucent.store.kept import SIGNED, ObjectRow, Purpose
 from radiolucent.store.schema import decisions, leases, opinions, results, studies
-
-SIGNED = ("verified", "final")
-"""States of results that a person signed; every other result is the engines'."""
 
 
 def hold(connection: Connection, study_key: str) -> bool:
@@ -107,13 +107,27 @@ def between(connection: Connection, since: float, until: float) -> Iterator[Deci
         yield from_text(Decision, row.body)
 
 
-def add(connection: Connection, made: Decision, *, previous_revision: int, signed: StudyReport, now: float) -> bool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """What a signature keeps besides the decision: the report as a person signed it, its objects, what is to be sent.
+
+    ``previous_revision`` is that of the study when the decision was checked.
+    """
+
+    report: StudyReport
+    objects: Sequence[ObjectRow]
+    wanted: Sequence[tuple[str, Purpose]]
+    previous_revision: int
+    priority: Priority
+
+
+def add(connection: Connection, made: Decision, signed: Signed, *, now: float) -> bool:
     """Keep a decision and its signed report as the study's next revision; no if the study has moved on."""
     moved = connection.execute(
         update(studies)
         .where(
             studies.c.study_key == made.study_key,
-            studies.c.revision == previous_revision,
+            studies.c.revision == signed.previous_revision,
             studies.c.state == "done",
         )
         .values(revision=made.revision)
@@ -135,15 +149,9 @@ def add(connection: Connection, made: Decision, *, previous_revision: int, signe
             body=to_text(made),
         )
     )
-    connection.execute(
-        insert(results).values(
-            study_key=made.study_key,
-            revision=made.revision,
-            status=signed.status,
-            state=signed.state,
-            report=to_text(signed),
-            produced_at=now,
-        )
-    )
+    place = kept.Place(study_key=made.study_key, revision=made.revision, priority=signed.priority)
+    kept.keep_report(connection, place, signed.report, now=now)
+    kept.keep_objects(connection, place, signed.objects, now=now)
+    kept.fill_outbox(connection, place, signed.wanted, now=now)
     connection.execute(delete(leases).where(leases.c.study_key == made.study_key))
     return True

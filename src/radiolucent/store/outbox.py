@@ -123,11 +123,11 @@ def stored_before(connection: Connection, study_key: str, destination: str) -> f
     return frozenset(uid for row in rows for uid in json.loads(row.done))
 
 
-def files(connection: Connection, study_key: str, revision: int) -> list[tuple[str, str, str]]:
-    """Kind, SOP Instance UID and relative path of the objects made of one revision."""
+def files(connection: Connection, uids: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Kind, SOP Instance UID and relative path of objects of ours."""
     rows = connection.execute(
         select(instances.c.kind, instances.c.sop_instance_uid, instances.c.path)
-        .where(instances.c.study_key == study_key, instances.c.role == "result", instances.c.revision == revision)
+        .where(instances.c.sop_instance_uid.in_(uids), instances.c.role == "result")
         .order_by(instances.c.sop_instance_uid)
     )
     return [(row.kind, row.sop_instance_uid, row.path) for row in rows]

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select, tuple_
 from radiolucent.records.received import PRIOR
 from radiolucent.records.study import Patient
 from radiolucent.store.hospital import patient_of
+from radiolucent.store.kept import SIGNED
 from radiolucent.store.schema import instances, patients, results, studies
 
 READ = ("positive", "nothing_found")
@@ -59,6 +60,7 @@ def read_before(connection: Connection, patient: Patient, *, but: str, limit: in
         same = studies.c.patient_id.in_(sorted({identifier for identifier, _ in who}))
     last = (
         select(results.c.study_key, func.max(results.c.revision).label("revision"))
+        .where(results.c.state.not_in(SIGNED))
         .group_by(results.c.study_key)
         .subquery()
     )

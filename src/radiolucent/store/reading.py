@@ -14,8 +14,8 @@ from sqlalchemy.sql import ColumnElement
 from radiolucent.records.decision import Lease
 from radiolucent.records.person import EVERYTHING, Sight
 from radiolucent.store.archive import in_sight
-from radiolucent.store.decisions import SIGNED
 from radiolucent.store.documents import from_text
+from radiolucent.store.kept import SIGNED
 from radiolucent.store.schema import decisions, instances, leases, results, studies
 
 PAGE = 200

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, true, update
+from sqlalchemy import Connection, Select, bindparam, func, select, true, update
 
 from radiolucent.records.received import PRIOR
-from radiolucent.records.study import InstanceRef, Priority, StudyReport
+from radiolucent.records.study import Priority, StudyReport
+from radiolucent.store import kept
 from radiolucent.store.documents import from_text, to_text
-from radiolucent.store.schema import deliveries, instances, results, studies
+from radiolucent.store.kept import ObjectRow
+from radiolucent.store.schema import instances, results, studies
 
-Purpose = Literal["result", "retract"]
 # Asked many times a second, and so built once.
 ANY_DUE = (
     select(studies.c.study_key).where(studies.c.state == "receiving", studies.c.due_at <= bindparam("now")).limit(1)
@@ -65,31 +64,6 @@ class StudyRow:
     issuer: str
     header: str
     site: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectRow:
-    """An object that we made, as it will be kept; ``source_uid`` is the image it speaks of."""
-
-    sop_instance_uid: str
-    sop_class_uid: str
-    series_instance_uid: str
-    transfer_syntax_uid: str
-    kind: str
-    source_uid: str
-    sha256: str
-    size_bytes: int
-    path: str
-    header: str
-
-    @property
-    def ref(self) -> InstanceRef:
-        """Its identity."""
-        return InstanceRef(
-            sop_class_uid=self.sop_class_uid,
-            sop_instance_uid=self.sop_instance_uid,
-            series_instance_uid=self.series_instance_uid,
-        )
 
 
 def is_any_due(connection: Connection, *, now: float) -> bool:
@@ -234,83 +208,11 @@ def record(
     )
     if recorded.rowcount != 1:
         return False
-    connection.execute(delete(results).where(results.c.study_key == job.study_key, results.c.revision == job.revision))
-    connection.execute(
-        insert(results).values(
-            study_key=job.study_key,
-            revision=job.revision,
-            status=report.status,
-            state=report.state,
-            report=to_text(report),
-            produced_at=now,
-        )
-    )
-    _objects(connection, job, objects, now=now)
-    _outbox(connection, job, destinations, now=now, purpose="result")
+    place = kept.Place(study_key=job.study_key, revision=job.revision, priority=job.priority)
+    kept.keep_report(connection, place, report, now=now)
+    kept.keep_objects(connection, place, objects, now=now)
+    kept.fill_outbox(connection, place, [(name, "result") for name in destinations], now=now)
     return True
-
-
-def _objects(connection: Connection, job: Job, objects: Iterable[ObjectRow], *, now: float) -> None:
-    made = list(objects)
-    if not made:
-        return
-    uids = [row.sop_instance_uid for row in made]
-    connection.execute(delete(instances).where(instances.c.sop_instance_uid.in_(uids), instances.c.role == "result"))
-    connection.execute(
-        insert(instances),
-        [
-            {
-                "sop_instance_uid": row.sop_instance_uid,
-                "study_key": job.study_key,
-                "series_instance_uid": row.series_instance_uid,
-                "sop_class_uid": row.sop_class_uid,
-                "transfer_syntax_uid": row.transfer_syntax_uid,
-                "role": "result",
-                "kind": row.kind,
-                "source_uid": row.source_uid,
-                "revision": job.revision,
-                "sha256": row.sha256,
-                "bytes": row.size_bytes,
-                "path": row.path,
-                "received_at": now,
-                "calling_ae": "",
-                "header": row.header,
-            }
-            for row in made
-        ],
-    )
-
-
-def _outbox(connection: Connection, job: Job, destinations: Sequence[str], *, now: float, purpose: Purpose) -> None:
-    """One row per destination; what an earlier revision still wanted to send is superseded."""
-    connection.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.study_key == job.study_key,
-            deliveries.c.revision <= job.revision,
-            deliveries.c.state == "waiting",
-        )
-        .values(state="superseded")
-    )
-    for name in destinations:
-        identity = hashlib.sha256(f"{job.study_key}/{job.revision}/{name}/{purpose}".encode()).hexdigest()
-        connection.execute(delete(deliveries).where(deliveries.c.delivery_id == identity))
-        connection.execute(
-            insert(deliveries).values(
-                delivery_id=identity,
-                study_key=job.study_key,
-                revision=job.revision,
-                destination=name,
-                purpose=purpose,
-                state="waiting",
-                priority=job.priority,
-                attempts=0,
-                retried_at=0,
-                next_at=now,
-                created_at=now,
-                done="[]",
-            )
-        )
 
 
 def report(
@@ -374,19 +276,15 @@ def retract(
     connection.execute(update(studies).where(here).values(status="retracted"))
     again = {"state": "ready", "revision": studies.c.revision + 1, "claimed_by": None}
     connection.execute(update(studies).where(here, studies.c.state == "processing").values(again))
-    reached = connection.execute(
-        select(deliveries.c.destination)
-        .where(deliveries.c.study_key == job.study_key, deliveries.c.purpose == "result")
-        .distinct()
-    )
-    names = sorted(row.destination for row in reached)
+    names = kept.reached(connection, job.study_key)
     connection.execute(
         update(results)
         .where(results.c.study_key == job.study_key, results.c.revision == job.revision)
         .values(state="retracted", report=to_text(told))
     )
-    _objects(connection, job, objects, now=now)
-    _outbox(connection, job, names, now=now, purpose="retract")
+    place = kept.Place(study_key=job.study_key, revision=job.revision, priority=job.priority)
+    kept.keep_objects(connection, place, objects, now=now)
+    kept.fill_outbox(connection, place, [(name, "retract") for name in names], now=now)
     return names
 
 

@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route
 from radiolucent.report.fhir.read import Answer, read, search
 from radiolucent.web.access import DoorGate
 from radiolucent.web.api.app import api
-from radiolucent.web.api.ports import Access, Desk
+from radiolucent.web.api.ports import Access, Desks
 from radiolucent.web.dicomweb.archive import Archive, Receiver
 from radiolucent.web.dicomweb.limits import WebLimits
 from radiolucent.web.dicomweb.routes import dicomweb_routes
@@ -56,7 +56,7 @@ def http_app(
     tokens: Mapping[str, str] | None,
     lets_anonymous: bool = True,
     access: Access | None = None,
-    desk: Desk | None = None,
+    desks: Desks | None = None,
     limits: WebLimits | None = None,
 ) -> Starlette:
     """The application. Who may call what stands in `radiolucent.web.api.endpoints`; ``tokens`` are names by token.
@@ -70,7 +70,7 @@ def http_app(
         Route("/health/ready", _asking(lambda _: _ready(operations.problems()))),
         Route("/metrics", _asking(lambda _: Response(operations.metrics(), media_type=EXPOSITION))),
         Route("/api/status", _asking(lambda _: JSONResponse(dict(operations.status())))),
-        *([] if access is None or desk is None else [Mount("/api", app=api(access, desk))]),
+        *([] if access is None or desks is None else [Mount("/api", app=api(access, desks))]),
         Mount("/dicom-web", routes=dicomweb_routes(archive, receiver, limits)),
         Route("/fhir/metadata", _asking(lambda r: _fhir(200, operations.capability(_base(r))))),
         Route("/fhir/{kind}", _asking(lambda r: _search(operations, r))),

@@ -23,8 +23,8 @@ from radiolucent.web.app import http_app
 from radiolucent.web.dicomweb.limits import WebLimits
 from radiolucent.wiring import tls
 from radiolucent.wiring.archive import StoredArchive, WebReceiver
+from radiolucent.wiring.desks import desks
 from radiolucent.wiring.operations import RunningOperations
-from radiolucent.wiring.reading_desk import ReadingDesk
 from radiolucent.wiring.serving import MEGABYTE, Installation, clock
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class HttpDoor:
                 machines=Machines(installation.journal),
             ),
             lets_anonymous=http.is_local or http.allow_anonymous,
-            desk=ReadingDesk(installation.journal, installation.blobs, specs=installation.specs),
+            desks=desks(installation),
             tokens=None if http.tokens is None else read_tokens(http.tokens),
             limits=limits,
         )

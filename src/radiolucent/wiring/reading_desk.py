@@ -165,7 +165,8 @@ class ReadingDesk:
         state = review_state(
             Standing(state=row.state, status=row.status, is_decided=bool(current), is_held=lease is not None)
         )
-        shown = None if opened.is_hidden else report
+        stands = report is not None and report.state != "retracted"
+        shown = report if stands and not opened.is_hidden else None
         first = opened.series[0] if opened.series else None
         return {
             "study_key": row.study_key,
@@ -184,7 +185,7 @@ class ReadingDesk:
             else {"reason": context.order.reason, "priority": context.order.priority},
             "site": row.site,
             "impression": "" if shown is None else shown.impression,
-            "status": (row.status or "") if shown is not None else "",
+            "status": "" if opened.is_hidden else row.status or "",
             "disclaimer": DISCLAIMER,
             "ai_hidden": opened.is_hidden,
             "engines": [
@@ -322,7 +323,7 @@ class ReadingDesk:
                 )
 
     def lease(self, caller: Caller, study_key: str, *, break_reason: str) -> Lease:
-        """Take, renew or take over a study.
+        """Take, renew or (where the caller may) take over a study.
 
         Raises
         ------
@@ -334,7 +335,8 @@ class ReadingDesk:
             self.check(caller, entry.connection, study_key)
             decisions.hold(entry.connection, study_key)
             before = decisions.lease(entry.connection, study_key)
-            given = leases.taken(before, reader_of(caller), now=entry.now, break_reason=break_reason)
+            why = break_reason if "lease.break" in caller.permissions else ""
+            given = leases.taken(before, reader_of(caller), now=entry.now, break_reason=why)
             decisions.put_lease(entry.connection, study_key, given)
             held = leases.running(before, entry.now)
             if held is not None and held.holder.name != caller.name:

@@ -87,7 +87,7 @@ class Installation:
             for number in range((reader.processes + reader.urgent_process) if reader.enabled else 0)
         ]
         self.readers = tuple(made)
-        alarm = threading.Event()
+        self.alarm = alarm = threading.Event()
         self.steps = Steps(
             self.journal,
             self.blobs,

@@ -153,9 +153,9 @@ def study_identity(context: StudyContext, study_id: str) -> Dataset:
     return identity
 
 
-def stamp_study(note: Dataset, identity: Dataset, now: datetime) -> None:
-    """Write identity, times and writer over what highdicom put there of its own."""
-    words = [str(element.value) for element in identity]
+def stamp_study(note: Dataset, identity: Dataset, now: datetime, *, texts: Sequence[str] = ()) -> None:
+    """Write identity, times and writer over what stands there; ``texts``: other words that it holds."""
+    words = [*(str(element.value) for element in identity), *texts]
     if characters := legal.character_set(Dataset(), words):
         note.SpecificCharacterSet = list(characters)
     for element in identity:

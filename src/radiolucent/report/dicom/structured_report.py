@@ -23,11 +23,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import highdicom.sr as hd
+import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as pydicom_codes
 
 from radiolucent.records.engine import Code
 from radiolucent.records.result import DISCLAIMER, Finding
+from radiolucent.records.study import InstanceRef
 from radiolucent.report.dicom import legal
 from radiolucent.report.dicom.contour import outline
 from radiolucent.report.dicom.objects import (
@@ -37,7 +40,6 @@ from radiolucent.report.dicom.objects import (
     new_object,
     object_uid,
     reference,
-    source_reference,
     stamp,
     write_content_date,
 )
@@ -137,17 +139,26 @@ def _observation_context(job: Job) -> Any:
 
 def _image_library(job: Job) -> Dataset:
     """TID 1600 in its smallest form: the source, so that a viewer finds what the report is about."""
-    reference = source_reference(job.source)
-    image = hd.ImageContentItem(
-        name=concept(codes.SOURCE),  # TID 1601 row 1 has none; highdicom reads only named items
-        referenced_sop_class_uid=reference.ReferencedSOPClassUID,
-        referenced_sop_instance_uid=reference.ReferencedSOPInstanceUID,
-        referenced_frame_numbers=_frames(job),
-        relationship_type=_CONTAINS,
+    source = job.source
+    image = InstanceRef(
+        sop_class_uid=source.sop_class_uid,
+        sop_instance_uid=source.sop_instance_uid,
+        series_instance_uid=source.series_instance_uid,
     )
-    group = container(codes.IMAGE_LIBRARY_GROUP, [image])
+    group = container(codes.IMAGE_LIBRARY_GROUP, [library_image(image, _frames(job))])
     library: Dataset = container(codes.IMAGE_LIBRARY, [group])
     return library
+
+
+def library_image(image: InstanceRef, frames: list[int] | None) -> Any:
+    """An image of the library (TID 1601)."""
+    return hd.ImageContentItem(
+        name=concept(codes.SOURCE),  # TID 1601 row 1 has none; highdicom reads only named items
+        referenced_sop_class_uid=image.sop_class_uid,
+        referenced_sop_instance_uid=image.sop_instance_uid,
+        referenced_frame_numbers=frames,
+        relationship_type=_CONTAINS,
+    )
 
 
 def container(name: Code, content: Sequence[Any]) -> Any:
@@ -188,7 +199,7 @@ def _finding_group(job: Job, finding: Finding, explaining: Sequence[BuiltObject]
         "tracking_identifier": _tracking(job, finding.key, f"Radiolucent {finding.key}"),
         "finding_type": concept(finding.code) if finding.positive else None,
         "algorithm_id": _algorithm(job, (f"operating point: probability >= {finding.threshold:.4f}",)),
-        "measurements": [_probability(finding)],
+        "measurements": [probability(finding.probability)],
         "qualitative_evaluations": [
             evaluation(finding.code, codes.PRESENT if finding.positive else codes.ABSENT),
             evaluation(codes.CERTAINTY_OF_FINDING, codes.CONFIDENCE[finding.confidence]),
@@ -224,8 +235,11 @@ def _tracking(job: Job, key: str, words: str) -> Any:
 
 
 def _algorithm(job: Job, parameters: Sequence[str]) -> Any:
+    return algorithm(*engine_label(job), parameters)
+
+
+def algorithm(name: str, version: str, parameters: Sequence[str]) -> Any:
     """TID 4019."""
-    name, version = engine_label(job)
     return hd.AlgorithmIdentification(
         name=legal.clean(name, limit=64),
         version=legal.clean(version, limit=64),
@@ -240,10 +254,9 @@ def evaluation(name: Code, value: Code) -> Any:
     return hd.QualitativeEvaluation(name=concept(name), value=concept(value))
 
 
-def _probability(finding: Finding) -> Any:
-    return hd.Measurement(
-        name=concept(codes.PROBABILITY), value=round(100 * finding.probability, 2), unit=concept(codes.PERCENT)
-    )
+def probability(share: float) -> Any:
+    """A probability of 0 to 1 in percent."""
+    return hd.Measurement(name=concept(codes.PROBABILITY), value=round(100 * share, 2), unit=concept(codes.PERCENT))
 
 
 def _source_image(job: Job) -> Any:
@@ -255,20 +268,25 @@ def _source_image(job: Job) -> Any:
 
 
 def _region(job: Job, finding: Finding) -> Any:
-    """The region's outline as a closed SCOORD polyline of (column, row) (PS3.3 C.18.6)."""
+    """The region's outline (PS3.3 C.18.6)."""
     explanation = finding.explanation
     assert explanation is not None  # outlined findings have one
-    frames = _frames(job)
+    source = job.source
+    return image_region(outline(explanation.region), source.sop_class_uid, source.sop_instance_uid, _frames(job))
+
+
+def image_region(
+    closed: NDArray[np.float64], sop_class_uid: str, sop_instance_uid: str, frames: list[int] | None
+) -> Any:
+    """A closed SCOORD polyline ``[n, 2]`` of (column, row) on an image (PS3.3 C.18.6)."""
     image = hd.SourceImageForRegion(
         referenced_sop_class_uid=_MULTI_FRAME_STAND_IN if frames else _STAND_IN,
-        referenced_sop_instance_uid=job.source.sop_instance_uid,
+        referenced_sop_instance_uid=sop_instance_uid,
         referenced_frame_numbers=frames,
     )
-    region = hd.ImageRegion(
-        graphic_type=hd.GraphicTypeValues.POLYLINE, graphic_data=outline(explanation.region), source_image=image
-    )
+    region = hd.ImageRegion(graphic_type=hd.GraphicTypeValues.POLYLINE, graphic_data=closed, source_image=image)
     selected = region.ContentSequence[0].ReferencedSOPSequence[0]
-    selected.ReferencedSOPClassUID = job.source.sop_class_uid
+    selected.ReferencedSOPClassUID = sop_class_uid
     return region
 
 

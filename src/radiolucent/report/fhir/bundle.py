@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from radiolucent.errors import InvariantBroken
 from radiolucent.records.result import EngineRef
 from radiolucent.records.study import InstanceRef, StudyFinding, StudyReport
-from radiolucent.report.fhir import media, observation, systems
+from radiolucent.report.fhir import media, observation, stated, systems
 from radiolucent.report.fhir.datatypes import Resource, identifier
 from radiolucent.report.fhir.device import engine_entry, software_entry
 from radiolucent.report.fhir.diagnostic_report import report_entry
@@ -46,11 +46,15 @@ def build_bundle(report: StudyReport, options: FhirOptions, *, earlier: Sequence
     by_image = {entry.uuid: entry for entry, _ in shown}
     standing = [] if report.state == "retracted" else _standing(scene, by_image.values())
     lapsed = _lapsed(scene, standing=standing, shown=list(by_image.values()), earlier=earlier)
-    findings = standing if report.state != "retracted" else [e for e in lapsed if _is(e, "Observation")]
+    said_by_person = [] if report.state == "retracted" else stated.stated_entries(scene)
+    lapsed += _lapsed_statements(scene, standing=said_by_person, earlier=earlier)
+    findings = (
+        [*standing, *said_by_person] if report.state != "retracted" else [e for e in lapsed if _is(e, "Observation")]
+    )
 
     diagnostic = report_entry(scene, findings=findings, media=_captions(shown), software=software)
     engines = _engines(report)
-    ours = [diagnostic, *standing, *(e for e in by_image.values() if "meta" in e.resource), *lapsed]
+    ours = [diagnostic, *standing, *said_by_person, *(e for e in by_image.values() if "meta" in e.resource), *lapsed]
     entries = [
         patient,
         study,
@@ -58,6 +62,7 @@ def build_bundle(report: StudyReport, options: FhirOptions, *, earlier: Sequence
         *(engine_entry(engine, software=software.reference()) for engine in engines),
         *by_image.values(),
         *standing,
+        *said_by_person,
         *lapsed,
         diagnostic,
         provenance_entry(scene, targets=ours, engines=engines, software=software),
@@ -94,11 +99,14 @@ def _engines(report: StudyReport) -> list[EngineRef]:
 
 def _images_of(finding: StudyFinding) -> tuple[InstanceRef | None, tuple[InstanceRef, ...]]:
     """The explanation and the key images of a finding; a negative one shows none."""
-    return (finding.explanation, finding.images) if finding.positive else (None, ())
+    return (finding.explanation, finding.images) if finding.positive and not finding.is_rejected else (None, ())
 
 
 def _shown(scene: Scene) -> list[tuple[Entry, str]]:
-    """Images with the finding each is shown for, most critical finding first and its explanation before its images."""
+    """Images with the finding each is shown for, most critical finding first and its explanation before its images.
+
+    A finding that a person rejected shows none any more.
+    """
     shown = []
     for finding in scene.report.findings:
         explanation, images = _images_of(finding)
@@ -144,3 +152,10 @@ def _lapsed(
     ]
     kept = {entry.uuid for entry in (*standing, *shown)}
     return list({e.uuid: e for e in reversed(found) if e.uuid not in kept}.values())[::-1]
+
+
+def _lapsed_statements(scene: Scene, *, standing: Sequence[Entry], earlier: Sequence[StudyReport]) -> list[Entry]:
+    """What persons stated in earlier decisions; of a retraction, what they state in this one."""
+    kept = {entry.uuid for entry in standing}
+    found = [entry for said in (scene.report, *earlier) for entry in stated.withdrawn_statements(scene, said)]
+    return list({entry.uuid: entry for entry in found if entry.uuid not in kept}.values())

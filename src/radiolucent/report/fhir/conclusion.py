@@ -5,6 +5,7 @@ from __future__ import annotations
 from radiolucent.records.engine import Code
 from radiolucent.records.result import DISCLAIMER
 from radiolucent.records.study import StudyReport
+from radiolucent.report.decided import decision_words
 from radiolucent.report.fhir import systems
 from radiolucent.report.fhir.datatypes import Resource, coding, concept, text, token
 from radiolucent.standards import codes
@@ -22,7 +23,8 @@ def conclusion(report: StudyReport) -> str:
     """The report in sentences; how it came about comes first, what it is not last."""
     if report.state == "retracted":
         return RETRACTED
-    return " ".join(s for s in (_standing(report), _outcome(report), _unread(report), DISCLAIMER) if s)
+    outcome = text(report.impression) if report.is_signed else _outcome(report)
+    return " ".join(s for s in (_standing(report), outcome, _unread(report), DISCLAIMER) if s)
 
 
 def conclusion_codes(report: StudyReport) -> list[Resource]:
@@ -52,6 +54,8 @@ def _summary(report: StudyReport) -> Code:
 
 
 def _standing(report: StudyReport) -> str:
+    if report.is_signed:
+        return text(decision_words(report))
     if report.state == "corrected":
         return (
             f"CORRECTED PRELIMINARY AI RESULT (revision {report.revision}), not verified by a person; "

@@ -1,4 +1,4 @@
-"""The report that an EHR files: preliminary, or withdrawn; never final."""
+"""The report that an EHR files: preliminary until a person finalises it, or withdrawn."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from html import escape
 from uuid import UUID
 
 from radiolucent.records.study import StudyReport
+from radiolucent.report.decided import assessed_words
 from radiolucent.report.fhir import systems
 from radiolucent.report.fhir.conclusion import conclusion, conclusion_codes
 from radiolucent.report.fhir.datatypes import Resource, coded, coding, concept, identifier, present, text
 from radiolucent.report.fhir.labels import meta
+from radiolucent.report.fhir.person import person, report_status
 from radiolucent.report.fhir.scene import Scene
 from radiolucent.report.fhir.transaction import Entry, condition, name_uuid
 from radiolucent.standards import codes
@@ -29,17 +31,18 @@ def report_entry(
     revision = identifier(systems.REPORT_REVISION, report.report_id)
     resource = present(
         resourceType="DiagnosticReport",
-        meta=meta(report),
+        meta=meta(report, by_person=report.is_signed),
         text=_narrative(report, said),
         identifier=[i for i in (own, revision) if i],
         basedOn=scene.based_on,
-        status="entered-in-error" if is_retracted else "preliminary",
+        status="entered-in-error" if is_retracted else report_status(report),
         category=[coded(systems.DIAGNOSTIC_SERVICE, "RAD", "Radiology")],
         code=_code(scene),
         subject=scene.patient,
         effectiveDateTime=scene.effective,
         issued=scene.issued,
         performer=[_performer(software)],
+        resultsInterpreter=[person(report.verification)] if report.verification is not None else None,
         result=[finding.reference() for finding in findings],
         imagingStudy=[scene.study],
         media=None if is_retracted else [present(comment=words, link=image.reference()) for image, words in media],
@@ -81,7 +84,8 @@ def _narrative(report: StudyReport, said: str) -> Resource:
     if report.state != "retracted" and report.positives:
         rows = "".join(
             f"<li>{escape(text(f.display) or f.key)}: probability {f.probability:.2f}"
-            f" (threshold {f.threshold:.2f}), {escape(f.confidence)} confidence</li>"
+            f" (threshold {f.threshold:.2f}), {escape(f.confidence)} confidence"
+            f"{escape('. ' + text(assessed_words(f, report.verification))) if f.assessed is not None else ''}</li>"
             for f in report.positives
         )
         rows = f"<ul>{rows}</ul>"

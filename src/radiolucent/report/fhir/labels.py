@@ -14,9 +14,14 @@ AI_ASSERTED = {
 """The label that HL7 AI Transparency on FHIR asks for on what a machine asserts (THO, v3-ObservationValue)."""
 
 
-def meta(report: StudyReport) -> Resource:
-    """The security label, and which revision of the study's result this version belongs to."""
+CLINICIAN_ASSERTED = {"system": systems.OBSERVATION_VALUE, "code": "CLINAST", "display": "clinician asserted"}
+"""What a person asserts (THO, v3-ObservationValue)."""
+
+
+def meta(report: StudyReport, *, by_machine: bool = True, by_person: bool = False) -> Resource:
+    """The security labels, and which revision of the study's result this version belongs to."""
+    labels = [AI_ASSERTED] * by_machine + [CLINICIAN_ASSERTED] * by_person
     return {
-        "security": [dict(AI_ASSERTED)],
+        "security": [dict(each) for each in labels],
         "tag": [{"system": systems.REVISION, "code": str(report.revision)}],
     }

@@ -1,20 +1,23 @@
-"""One finding of one engine."""
+"""One finding of one engine, with what a person says of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from radiolucent.records.study import StudyFinding, StudyReport
+from radiolucent.records.result import Confidence
+from radiolucent.records.study import StudyFinding, StudyReport, Verification
+from radiolucent.report.decided import assessed_words
 from radiolucent.report.fhir import systems
 from radiolucent.report.fhir.datatypes import Resource, coded, coding, concept, identifier, number, present, ratio, text
 from radiolucent.report.fhir.labels import meta
 from radiolucent.report.fhir.options import FhirOptions
+from radiolucent.report.fhir.person import person, report_status
 from radiolucent.report.fhir.scene import Scene
 from radiolucent.report.fhir.transaction import Entry, condition, name_uuid
 from radiolucent.standards import codes
 
-_CATEGORY = {"system": systems.OBSERVATION_CATEGORY, "code": "imaging", "display": "Imaging"}
+CATEGORY = {"system": systems.OBSERVATION_CATEGORY, "code": "imaging", "display": "Imaging"}
 
 
 def finding_uuid(finding: StudyFinding, study_instance_uid: str) -> UUID:
@@ -24,20 +27,22 @@ def finding_uuid(finding: StudyFinding, study_instance_uid: str) -> UUID:
 
 def finding_entry(finding: StudyFinding, scene: Scene, *, images: Sequence[Entry]) -> Entry:
     """The Observation: present or absent, how sure, by which threshold, where, and the images it rests on."""
+    made = scene.report.verification
     resource = present(
         resourceType="Observation",
-        meta=meta(scene.report),
+        meta=meta(scene.report, by_person=finding.assessed is not None),
         identifier=_identifiers(finding, scene.report),
         basedOn=scene.based_on,
-        status="preliminary",
-        category=[concept(_CATEGORY)],
+        status=report_status(scene.report),
+        category=[concept(CATEGORY)],
         code=_code(finding, scene.options),
         subject=scene.patient,
         effectiveDateTime=scene.effective,
         issued=scene.issued,
+        performer=[person(made)] if finding.assessed is not None and made is not None else None,
         valueCodeableConcept=_value(finding),
         interpretation=_interpretation(finding),
-        note=_notes(finding),
+        note=_notes(finding, made),
         bodySite={"text": text(finding.zone)} if finding.zone and text(finding.zone) else None,
         device=scene.device(finding.engine),
         derivedFrom=[scene.study, *(image.reference() for image in images)],
@@ -56,7 +61,7 @@ def withdrawn_entry(finding: StudyFinding, *, report: StudyReport, options: Fhir
         meta=meta(report),
         identifier=_identifiers(finding, report),
         status="entered-in-error",
-        category=[concept(_CATEGORY)],
+        category=[concept(CATEGORY)],
         code=_code(finding, options),
         subject=patient,
         dataAbsentReason=coded(systems.DATA_ABSENT, "error", "Error", "Withdrawn"),
@@ -84,25 +89,37 @@ def _code(finding: StudyFinding, options: FhirOptions) -> Resource:
 
 
 def _value(finding: StudyFinding) -> Resource:
-    code = codes.PRESENT if finding.positive else codes.ABSENT
-    return concept(coding(code), words="Present" if finding.positive else "Absent: below its threshold")
+    if finding.holds:
+        return concept(coding(codes.PRESENT), words="Present")
+    words = "Absent: below its threshold" if not finding.positive else "Absent: so a person decided"
+    return concept(coding(codes.ABSENT), words=words)
 
 
 def _interpretation(finding: StudyFinding) -> list[Resource]:
-    sign = ("POS", "Positive") if finding.positive else ("NEG", "Negative")
+    sign = ("POS", "Positive") if finding.holds else ("NEG", "Negative")
     said = [coded(systems.INTERPRETATION, *sign)]
-    if finding.positive and finding.alert:
+    if finding.holds and finding.alert:
         said.append(coded(systems.INTERPRETATION, "AA", "Critical abnormal"))
     return said
 
 
-def _notes(finding: StudyFinding) -> list[Resource]:
+def _notes(finding: StudyFinding, made: Verification | None) -> list[Resource]:
     said = [text(reason) for reason in finding.reasons]
     if finding.flags:
         said.append(text("Flags: " + ", ".join(finding.flags)))
     if finding.change is not None:
         said.append(text(finding.change.words))
+    if finding.assessed is not None:
+        said.append(text(assessed_words(finding, made)))
     return [{"text": words} for words in said if words]
+
+
+def certainty(confidence: Confidence) -> Resource:
+    """The component that says how sure."""
+    return {
+        "code": concept(coding(codes.CERTAINTY_OF_FINDING), words="Confidence"),
+        "valueCodeableConcept": concept(coding(codes.CONFIDENCE[confidence]), words=confidence),
+    }
 
 
 def _components(finding: StudyFinding) -> list[Resource]:
@@ -115,10 +132,7 @@ def _components(finding: StudyFinding) -> list[Resource]:
             "code": coded(systems.COMPONENT, "threshold", "Threshold", "Threshold: positive from this probability on"),
             "valueQuantity": ratio(finding.threshold),
         },
-        {
-            "code": concept(coding(codes.CERTAINTY_OF_FINDING), words="Confidence"),
-            "valueCodeableConcept": concept(coding(codes.CONFIDENCE[finding.confidence]), words=finding.confidence),
-        },
+        certainty(finding.confidence),
     ]
     if finding.in_expected_region is not None:
         share = {

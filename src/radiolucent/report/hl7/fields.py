@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from radiolucent.records.engine import Code
-from radiolucent.records.study import Patient
+from radiolucent.records.study import Patient, Verification
 from radiolucent.standards.hl7_text import Value
 
 #: XPN.8 (HL7 table 0465), in the order of DICOM's component groups (PS3.5 section 6.2.1).
@@ -44,6 +44,16 @@ def person_name(name: str) -> Value:
 def physician(name: str) -> Value:
     """XCN without an identifier, out of a DICOM name."""
     return ("", *_name(name.split("=")[0])) if name.strip("=^ ") else ""
+
+
+def person(made: Verification | None) -> Value:
+    """XCN of whoever decided: the name of the account, and the whole display name as family name."""
+    return "" if made is None else (made.reader_name, made.reader_display)
+
+
+def interpreter(made: Verification | None) -> Value:
+    """NDL of whoever decided (OBR-32), with the time; its first component is a CNN of subcomponents."""
+    return "" if made is None else ((made.reader_name, made.reader_display), timestamp(made.signed_at))
 
 
 def _name(group: str) -> tuple[str, ...]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from radiolucent.records.engine import Code
-from radiolucent.records.result import EngineRef
+from radiolucent.records.result import Confidence, EngineRef
 from radiolucent.records.study import StudyFinding, StudyReport
+from radiolucent.report.decided import stated_words
 from radiolucent.report.hl7 import words
-from radiolucent.report.hl7.fields import coded, timestamp
+from radiolucent.report.hl7.fields import coded, person, timestamp
 from radiolucent.standards import codes
 from radiolucent.standards.hl7_text import Value, segment
 
@@ -24,7 +25,8 @@ _STUDY_INSTANCE_UID = Code(scheme="DCM", value="110180", meaning="Study Instance
 
 def observations(report: StudyReport) -> Iterator[str]:
     """The segments, OBX-1 counting from 1: impression, summary, study, reasons of refusals, findings with remarks."""
-    for number, (fields, note) in enumerate((*_about_the_study(report), *_findings(report)), 1):
+    lines = (*_about_the_study(report), *_findings(report), *_stated(report))
+    for number, (fields, note) in enumerate(lines, 1):
         yield segment("OBX", {**_common(report), **fields, 1: str(number)})
         if note:
             yield segment("NTE", {1: "1", 2: "L", 3: note})
@@ -34,14 +36,15 @@ Line = tuple[Mapping[int, Value], str]
 
 
 def _common(report: StudyReport) -> Mapping[int, Value]:
-    """Status, time of the examination, time of the analysis.
+    """Status, time of the examination, who answers for it, time of the analysis.
 
-    OBX-11 (HL7 table 0085) is ``P`` as long as no person has looked, also for a correction: ``C`` would say that a
+    OBX-11 (HL7 table 0085) is ``P`` as long as no person has finalised, also for a correction: ``C`` would say that a
     final result is replaced. ``W``: posted as wrong.
     """
     return {
-        11: "W" if report.state == "retracted" else "P",
+        11: words.WRONG if report.state == "retracted" else words.result_status(report),
         14: timestamp(report.context.started),
+        16: person(report.verification),
         19: timestamp(report.produced_at),
     }
 
@@ -72,14 +75,31 @@ def _findings(report: StudyReport) -> Iterator[Line]:
     for finding in report.findings:
         place = str(places.index((finding.engine.id, finding.key)) + 1)
         who: dict[int, Value] = {17: _method(finding.engine), 18: _device(finding.engine)}
-        presence = codes.PRESENT if finding.positive else codes.ABSENT
+        presence = codes.PRESENT if finding.holds else codes.ABSENT
         yield (
             {2: "CE", 3: coded(finding.code), 4: place, 5: coded(presence), 8: _abnormal(finding, report), **who},
-            words.remarks(finding),
+            words.remarks(finding, report.verification),
         )
         yield {2: "NM", 3: coded(codes.PROBABILITY), 4: f"{place}.1", **_probability(finding), **who}, ""
-        certainty = coded(codes.CONFIDENCE[finding.confidence])
+        certainty = coded(codes.CONFIDENCE[_confidence(finding)])
         yield {2: "CE", 3: coded(codes.CERTAINTY_OF_FINDING), 4: f"{place}.2", 5: certainty, **who}, ""
+
+
+def _confidence(finding: StudyFinding) -> Confidence:
+    """The person's, where one was given."""
+    changed = None if finding.assessed is None or finding.instead is not None else finding.assessed.changed
+    return (None if changed is None else changed.confidence) or finding.confidence
+
+
+def _stated(report: StudyReport) -> Iterator[Line]:
+    """What a person states and no engine did; OBX-4 ``S1`` and so on."""
+    for number, each in enumerate(report.stated, 1):
+        name: Value = ("", each.display) if each.code is None else coded(each.code)
+        note = stated_words(each, report.verification)
+        yield {2: "CE", 3: name, 4: f"S{number}", 5: coded(codes.PRESENT), 8: "A"}, note
+        if each.confidence is not None:
+            certainty = coded(codes.CONFIDENCE[each.confidence])
+            yield {2: "CE", 3: coded(codes.CERTAINTY_OF_FINDING), 4: f"S{number}.2", 5: certainty}, ""
 
 
 def _probability(finding: StudyFinding) -> Mapping[int, Value]:
@@ -93,7 +113,7 @@ def _probability(finding: StudyFinding) -> Mapping[int, Value]:
 
 def _abnormal(finding: StudyFinding, report: StudyReport) -> str:
     """OBX-8 (HL7 table 0078): AA for an alert, A for another positive. A negative is not called normal (N)."""
-    if not finding.positive or report.state == "retracted":
+    if not finding.holds or report.state == "retracted":
         return ""
     return "AA" if finding.alert else "A"
 

@@ -15,9 +15,9 @@ from typing import Literal
 from radiolucent.errors import SettingsError
 from radiolucent.records.engine import Code
 from radiolucent.records.study import Order, StudyReport
-from radiolucent.report.hl7.fields import coded, identifier, person_name, physician, timestamp
+from radiolucent.report.hl7.fields import coded, identifier, interpreter, person_name, physician, timestamp
 from radiolucent.report.hl7.observations import observations
-from radiolucent.report.hl7.words import lineage
+from radiolucent.report.hl7.words import lineage, result_status
 from radiolucent.standards import codes
 from radiolucent.standards.hl7_text import CHARACTER_SETS, Value, message, segment
 
@@ -168,10 +168,10 @@ def _patient(report: StudyReport) -> Mapping[int, Value]:
 
 
 def _request(report: StudyReport) -> Mapping[int, Value]:
-    """OBR. OBR-25 is always ``P``: an AI result is never final, nor a correction of something final.
+    """OBR. OBR-25 is ``P`` until a person finalises: an AI result is never final, nor a correction of something final.
 
-    A retraction is ``P`` as well, with every OBX-11 ``W``: ``X`` would say that the order is cancelled, and it is the
-    hospital's order whose numbers stand in OBR-2 and OBR-3. OBR-32, the interpreter, stays empty: it is a person.
+    So is a retraction, with every OBX-11 ``W``: ``X`` would say that the order is cancelled, and it is the hospital's
+    order whose numbers stand in OBR-2 and OBR-3. OBR-32, the interpreter, is the person who decided.
     """
     context = report.context
     order = context.order or Order(accession_number=context.accession_number)
@@ -185,8 +185,9 @@ def _request(report: StudyReport) -> Mapping[int, Value]:
         18: context.accession_number or order.accession_number,
         22: timestamp(report.produced_at),
         24: _SECTIONS.get(report.modality, "RAD"),
-        25: "P",
+        25: result_status(report),
         31: [("", order.reason)] if order.reason else "",
+        32: interpreter(report.verification),
     }
 
 

@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from radiolucent.records.result import DISCLAIMER, Reason
-from radiolucent.records.study import StudyFinding, StudyReport, StudyStatus
+from radiolucent.records.study import StudyFinding, StudyReport, StudyStatus, Verification
+from radiolucent.report.decided import assessed_words, decision_words
 
+#: HL7 tables 0085 and 0123: a machine's word is preliminary, what a person finalised final, what follows a correction.
+PRELIMINARY, FINAL, CORRECTION, WRONG = "P", "F", "C", "W"
 UNVERIFIED = "AI result, not verified by a person."
 STATE = {
     "corrected": "CORRECTED: this replaces the earlier AI result of this study.",
@@ -23,8 +26,8 @@ STATEMENTS: dict[StudyStatus, str] = {
 
 def impression(report: StudyReport) -> str:
     """The impression, a sentence a line: what this is, what was done, what the report says, what it is worth."""
-    lines = [STATE.get(report.state, ""), UNVERIFIED]
-    if report.state != "retracted":
+    lines = [STATE.get(report.state, ""), decision_words(report) or UNVERIFIED]
+    if report.state != "retracted" and not report.is_signed:
         lines.append(STATEMENTS[report.status])
     lines.append(report.impression)
     if report.state != "retracted":
@@ -32,13 +35,21 @@ def impression(report: StudyReport) -> str:
     return "\n".join(line for line in (*lines, DISCLAIMER) if line)
 
 
+def result_status(report: StudyReport) -> str:
+    """OBR-25, and OBX-11 of a report that stands."""
+    made = report.verification
+    if made is None or not (made.is_final or made.was_final):
+        return PRELIMINARY
+    return CORRECTION if made.was_final or report.state == "retracted" else FINAL
+
+
 def counted(refusals: Iterable[Reason]) -> list[tuple[Reason, int]]:
     """Each reason once, in order of appearance, with how many images it holds for."""
     return list(Counter(refusals).items())
 
 
-def remarks(finding: StudyFinding) -> str:
-    """Confidence with its reasons, the place in words where the report gives one, and flags."""
+def remarks(finding: StudyFinding, made: Verification | None = None) -> str:
+    """Confidence with its reasons, the place in words where the report gives one, flags, and what a person decided."""
     because = f" ({'; '.join(finding.reasons)})" if finding.reasons else ""
     parts = [f"{finding.display}: confidence {finding.confidence}{because}."]
     if finding.positive and finding.zone:
@@ -47,6 +58,8 @@ def remarks(finding: StudyFinding) -> str:
         parts.append(f"Flags: {', '.join(finding.flags)}.")
     if finding.change is not None:
         parts.append(finding.change.words)
+    if finding.assessed is not None:
+        parts.append(assessed_words(finding, made))
     return " ".join(parts)
 
 

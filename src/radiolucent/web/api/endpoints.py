@@ -31,6 +31,14 @@ ENDPOINTS: Mapping[tuple[str, str], Need] = {
     ("POST", "/studies/{study_key}/opinion"): "opinion.write",
     ("POST", "/studies/{study_key}/lease"): "lease.take",
     ("DELETE", "/studies/{study_key}/lease"): "lease.take",
+    ("POST", "/studies/{study_key}/decision"): "decision.sign",
+    ("GET", "/studies/{study_key}/decisions"): "study.read",
+    ("POST", "/studies/{study_key}/retract"): "result.retract",
+    ("POST", "/studies/{study_key}/rerun"): "study.rerun",
+    ("GET", "/oversight"): "oversight.read",
+    ("GET", "/oversight.csv"): "oversight.read",
+    ("GET", "/audit"): "audit.read",
+    ("POST", "/audit/verify"): "audit.read",
 }
 """Method and path template, below ``/api``."""
 DOORS: Mapping[tuple[str, str], Need] = {

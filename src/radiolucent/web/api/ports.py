@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from datetime import date
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from radiolucent.pipeline.break_glass import BreakGlass
 from radiolucent.pipeline.machines import Machines
 from radiolucent.pipeline.people import People
-from radiolucent.records.decision import Lease
+from radiolucent.records.decision import Decision, Draft, Lease
 from radiolucent.web.api.caller import Caller
 
 Json = Mapping[str, Any]
@@ -70,3 +71,55 @@ class Desk(Protocol):
 
     def vocabulary(self) -> Json:
         """Reasons, findings, words of confidence."""
+
+
+class Deciding(Protocol):
+    """Where people sign, take back, and have read again. A study raises as in `Desk`."""
+
+    def decide(self, caller: Caller, study_key: str, draft: Draft) -> tuple[Decision, bool]:
+        """Sign; the decision, and whether it is new. `InputRefused`, `LeaseHeld`."""
+
+    def told(self, caller: Caller, decision: Decision) -> Json:
+        """A decision as the contract says."""
+
+    def decisions(self, caller: Caller, study_key: str) -> Sequence[Json]:
+        """All decisions on a study, newest first."""
+
+    def retract(self, caller: Caller, study_key: str, reason: Literal["quality", "patient_safety"]) -> list[str]:
+        """Take a result back; the destinations that are told."""
+
+    def rerun(self, caller: Caller, study_key: str) -> None:
+        """Have a study read again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meant:
+    """Which decisions are counted; what is empty holds for all. Both days are within."""
+
+    since: date | None = None
+    until: date | None = None
+    engine: str = ""
+    finding: str = ""
+    reader: str = ""
+
+
+class Overseeing(Protocol):
+    """What quality officers and auditors see."""
+
+    def oversight(self, caller: Caller, wanted: Meant) -> Json:
+        """Meters of agreement."""
+
+    def audit(self, caller: Caller, from_sequence: int | None, limit: int) -> Sequence[Json]:
+        """Entries of the audit log."""
+
+    def verify(self, caller: Caller) -> Json:
+        """Whether the audit chain holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desks:
+    """Everything that the API asks."""
+
+    reading: Desk
+    deciding: Deciding
+    overseeing: Overseeing

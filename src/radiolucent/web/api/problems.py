@@ -25,6 +25,13 @@ STATUS = {
     "other_site": 403,
     "read_first": 403,
     "lease_held": 409,
+    "second_read": 403,
+    "result_superseded": 409,
+    "decision_superseded": 409,
+    "request_reused": 409,
+    "nothing_to_decide": 409,
+    "nothing_to_retract": 409,
+    "study_not_ready": 409,
 }
 """Codes with a status of their own; another refusal is 422."""
 

@@ -1,0 +1,30 @@
+"""Whoever decided, and what that makes of a resource's status."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from radiolucent.records.study import StudyReport, Verification
+from radiolucent.report.fhir import systems
+from radiolucent.report.fhir.datatypes import Resource, identifier, present, text
+
+Status = Literal["preliminary", "final", "amended"]
+
+
+def person(made: Verification) -> Resource:
+    """A logical reference: the account that decided. The EHR knows its practitioners, we do not."""
+    return present(
+        type="Practitioner",
+        identifier=identifier(systems.ACCOUNT, made.reader_name),
+        display=text(made.reader_display) or None,
+    )
+
+
+def report_status(report: StudyReport) -> Status:
+    """Final only where a person finalised; amended whenever something was final before (R4 DiagnosticReport.status)."""
+    made = report.verification
+    if made is None:
+        return "preliminary"
+    if made.was_final:
+        return "amended"
+    return "final" if made.is_final else "preliminary"

@@ -1,0 +1,84 @@
+"""How readers and engines agree, and the audit log, for whoever answers for quality."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import JSONResponse, Response
+
+from radiolucent.web.api.caller import Caller, caller_of
+from radiolucent.web.api.ports import Json, Meant, Overseeing
+
+Calling = Annotated[Caller, Depends(caller_of)]
+Word = Annotated[str, Query(max_length=128)]
+COLUMNS = (
+    *("engine", "version", "finding", "reader", "confidence", "n", "accepted", "modified", "rejected", "missed"),
+    *("override_rate", "override_low", "override_high", "median_decision_s"),
+)
+
+
+def meant(
+    since: Annotated[date | None, Query(alias="from")] = None,
+    until: Annotated[date | None, Query(alias="to")] = None,
+    engine: Word = "",
+    finding: Word = "",
+    reader: Word = "",
+) -> Meant:
+    """The choice of decisions that a query makes."""
+    return Meant(since=since, until=until, engine=engine, finding=finding, reader=reader)
+
+
+Chosen = Annotated[Meant, Depends(meant)]
+
+
+def router(desk: Overseeing) -> APIRouter:
+    """``/oversight``, ``/oversight.csv``, ``/audit`` and ``/audit/verify``."""
+    made = APIRouter()
+
+    @made.get("/oversight")
+    def oversight(caller: Calling, wanted: Chosen) -> Response:
+        """Decisions counted by finding, engine version, reader and confidence."""
+        return JSONResponse(desk.oversight(caller, wanted))
+
+    @made.get("/oversight.csv")
+    def oversight_csv(caller: Calling, wanted: Chosen) -> Response:
+        """The same rows as comma-separated values (RFC 4180)."""
+        headers = {"Content-Disposition": 'attachment; filename="oversight.csv"'}
+        return Response(_csv(desk.oversight(caller, wanted)), media_type="text/csv", headers=headers)
+
+    @made.get("/audit")
+    def audit(
+        caller: Calling,
+        from_sequence: Annotated[int | None, Query(ge=1)] = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    ) -> Response:
+        """Entries from a sequence number on, or the last ones; newest last."""
+        return JSONResponse({"entries": desk.audit(caller, from_sequence, limit), "verified": None})
+
+    @made.post("/audit/verify")
+    def verify(caller: Calling) -> Response:
+        """Check the whole chain against itself and the signed checkpoints."""
+        return JSONResponse(desk.verify(caller))
+
+    return made
+
+
+def _csv(meters: Json) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore")
+    writer.writeheader()
+    for row in meters["rows"]:
+        rate = row["override_rate"] or ("", "", "")
+        spread = {"override_rate": rate[0], "override_low": rate[1], "override_high": rate[2]}
+        writer.writerow({name: _inert(value) for name, value in ({**row, **spread}).items()})
+    return text.getvalue()
+
+
+def _inert(value: object) -> object:
+    """A word that a spreadsheet would take for a formula is written as a word."""
+    is_formula = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r")
+    return f"'{value}" if is_formula else value
