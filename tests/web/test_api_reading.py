@@ -36,7 +36,8 @@ class Gate:
     """Says who calls, by a header that only tests send."""
 
     callers = {each.name: each for each in (ANN, BOB)} | {
-        "eve": Caller(name="eve", display="Dr Eve", sight=Sight(sites=frozenset({"north"})), permissions=EVERYTHING)
+        "tim": Caller(name="tim", display="Tim", sites=frozenset({"main"}), permissions=frozenset()),
+        "eve": Caller(name="eve", display="Dr Eve", sight=Sight(sites=frozenset({"north"})), permissions=EVERYTHING),
     }
 
     def __init__(self, app):
@@ -177,6 +178,8 @@ def test_a_lease_is_seen_held_and_broken_with_a_reason(client):
     refused = client.post(path, json={}, headers={"X-Who": "bob"})
     assert (refused.status_code, refused.json()["code"], refused.json()["holder"]) == (409, "lease_held", "Dr Ann")
     assert positive(client)["state"] == "in_review"
+    tim = client.post(path, json={"break_reason": "Ann went home"}, headers={"X-Who": "tim"})
+    assert (tim.status_code, tim.json()["code"]) == (409, "lease_held"), "not everybody may take over"
     taken = client.post(path, json={"break_reason": "Ann went home"}, headers={"X-Who": "bob"})
     assert (taken.status_code, taken.json()["holder"]) == (200, "Dr Bob")
     assert client.delete(path, headers={"X-Who": "bob"}).status_code == 204
