@@ -28,7 +28,7 @@ SCRIPT = "<script>alert(1)</script>"
 EVERYTHING = frozenset({"decision.sign", "decision.override", "lease.break"})
 ANN = Caller(name="ann", display="Dr Ann", sight=Sight(sites=frozenset({"*"})), permissions=EVERYTHING)
 BOB = Caller(
-    name="bob", display="Dr Bob", sight=Sight(sites=frozenset({"main"})), permissions=frozenset({"decision.sign"})
+    name="bob", display="Dr Bob", sight=Sight(sites=frozenset({"main"})), permissions=frozenset({"lease.break"})
 )
 
 
@@ -36,7 +36,7 @@ class Gate:
     """Says who calls, by a header that only tests send."""
 
     callers = {each.name: each for each in (ANN, BOB)} | {
-        "tim": Caller(name="tim", display="Tim", sites=frozenset({"main"}), permissions=frozenset()),
+        "tim": Caller(name="tim", display="Tim", sight=Sight(sites=frozenset({"main"})), permissions=frozenset()),
         "eve": Caller(name="eve", display="Dr Eve", sight=Sight(sites=frozenset({"north"})), permissions=EVERYTHING),
     }
 
