@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from radiolucent.cohort.validation.roster import digest_of
@@ -15,7 +16,7 @@ from training import data, truth
 from training.config import Config
 from training.data import Sample
 
-CHILD, OTHER = "child", "other collection"
+CHILD, OTHER, ADULT = "child", "other collection", "adult"
 
 
 def write(config: Config, root: Path, out: Path) -> Path:
@@ -25,6 +26,9 @@ def write(config: Config, root: Path, out: Path) -> Path:
     keys = [f.key for f in config.findings]
     subgroups = sorted({name for sample in samples for name in sample.subgroup} - {"sex", "view", "age_years"})
     stated = sorted({name for sample in samples for name in sample.subgroup} & {"sex", "view", "age_years"})
+    if config.domain == "chest":
+        samples = [s if "population" in s.subgroup else _adult(s) for s in samples]
+        subgroups = sorted({*subgroups, "population"})
     columns = ["image", *(["image2"] if len(config.input.channels) == 2 else []), "group", "source", *stated]
     columns += [f"sub:{name}" for name in subgroups] + keys + [f"mask:{key}" for key in keys]
     with (out / "cohort.csv").open("w", newline="", encoding="utf-8") as handle:
@@ -33,6 +37,10 @@ def write(config: Config, root: Path, out: Path) -> Path:
         writer.writerows(_row(sample, config) for sample in samples)
     truth.write_boxes(samples, config, out / "boxes.csv")
     return out / "cohort.csv"
+
+
+def _adult(sample: Sample) -> Sample:
+    return replace(sample, subgroup={**sample.subgroup, "population": ADULT})
 
 
 def _row(sample: Sample, config: Config) -> dict[str, str]:

@@ -41,7 +41,7 @@ def test_a_moved_map_is_found_in_the_group_where_it_moved(engine: Path, tmp_path
     assert half.distance == pytest.approx(0.237, abs=0.02), "what the block holds over the body, of everything"
     assert half.by_chance < 0.1
     assert half.q < 0.05
-    assert half.images == half.with_map == 30
+    assert half.images == half.reached == 30
     assert len(half.cases) > 0
     assert all(found.observed.strata[i]["half"] == "h1" for i in half.cases)
     still = run(engine, validation_cases.write(tmp_path / "d"), tmp_path / "out2")

@@ -1,8 +1,9 @@
 """The map atlas: where the engine looks, as mean maps in the body's own frame, and how far groups differ in it.
 
-The distance of two mean maps is the total variation distance, half the sum of absolute differences: the share of the
-evidence that would have to move. Few images make it large by themselves, so it always stands beside the distance that
-chance gives: the mean over permutations of patients, which also give p.
+Only images that reach a finding's threshold count: the map of a finding that is not there says little. The distance of
+two mean maps is the total variation distance, half the sum of absolute differences: the share of the evidence that
+would have to move. Few images make it large by themselves, so it always stands beside the distance that chance gives:
+the mean over permutations of patients, which also give p.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ class Cell:
 
     Parameters
     ----------
-    images, patients, with_map
-        Images of the group, their patients, and images of which a map in the body's frame could be made.
-    called
-        Images in which the product calls the finding.
+    images, patients
+        Images of the group and their patients.
+    reached, reached_patients
+        Images that reach the finding's threshold, so that their maps count, and their patients.
     inside, margin
         Mean share of positive evidence inside the expected region and at the margins of the picture.
     inside_gap, margin_gap, inside_q, margin_q
@@ -51,9 +52,9 @@ class Cell:
     distance, by_chance, p, q
         Distance of the mean maps, what permutations give on average, p, false discovery rate.
     saying
-        ``too few to say`` with fewer than ten patients on a side.
+        ``too few to say`` where fewer than ten patients reach the threshold.
     cases
-        Rows of images whose own maps lie farthest from the others' mean map.
+        Positions, among the images read, of those whose own maps lie farthest from the others' mean map.
     """
 
     key: str
@@ -61,8 +62,8 @@ class Cell:
     value: str
     images: int
     patients: int
-    with_map: int
-    called: int
+    reached: int
+    reached_patients: int
     inside: Interval
     margin: Interval
     inside_gap: float
@@ -81,7 +82,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """Maps of a bounded draw of patients: ``maps [n, K, GRID * GRID]``, and the images (of a cohort) they are of."""
+    """Maps of a bounded draw of patients: ``maps [n, K, GRID * GRID]``, and the images (of a cohort) they are of.
+
+    A map is 0 throughout where the finding's threshold is not reached.
+    """
 
     maps: Maps
     groups: Groups
@@ -109,25 +113,26 @@ def total_variation(first: Maps, second: Maps) -> NDArray[np.float64]:
     return np.asarray(0.5 * np.abs(first / totals[0] - second / totals[1]).sum(axis=-1), dtype=np.float64)
 
 
-def draw(observed: Observed, strata: Sequence[Stratum], *, seed: int = 3) -> Sample:
+def reaching(observed: Observed, thresholds: Sequence[float]) -> Mask:
+    """``[N, K]`` whether an image has a map that counts: its body was found and the threshold is reached."""
+    chances = observed.arrays["chances"].reshape(len(observed), -1)[:, : len(thresholds)]
+    has_frame = observed.arrays["has_frame"].reshape(-1, 1) > 0
+    return np.asarray((chances >= np.array(thresholds)) & has_frame)
+
+
+def draw(observed: Observed, strata: Sequence[Stratum], reach: Mask, *, seed: int = 3) -> Sample:
     """Maps of at most `DRAWN` patients of every stratum, and of as many of all: memory has a bound."""
     generator = np.random.default_rng(seed)
     chosen: set[str] = set()
-    usable = observed.arrays["has_frame"] > 0
+    usable = reach.any(axis=1)
     for members in (np.ones(len(observed), dtype=bool), *(s.members for s in strata)):
         names = np.unique(observed.groups[members & usable])
         chosen.update(generator.permutation(names)[:DRAWN].tolist())
     at = np.flatnonzero(np.isin(observed.groups, sorted(chosen)) & usable)
-    return Sample(maps=load(observed, at), groups=observed.groups[at], at=at)
-
-
-def load(observed: Observed, at: NDArray[np.intp]) -> Maps:
-    """``[n, K, GRID * GRID]`` of some images."""
-    count = observed.arrays["shares"].shape[1] if len(observed) else 0
-    out = np.zeros((len(at), count, GRID * GRID), dtype=np.float32)
+    maps = np.zeros((len(at), reach.shape[1], GRID * GRID), dtype=np.float32)
     for here, values in observed.large("maps", at):
-        out[here] = values.reshape(len(here), count, -1)
-    return out
+        maps[here] = values.reshape(len(here), reach.shape[1], -1) * reach[at[here]][:, :, None]
+    return Sample(maps=maps, groups=observed.groups[at], at=at)
 
 
 def permuted(
@@ -136,14 +141,17 @@ def permuted(
     """``(distance, by chance, p)``, each ``[K]``, of the members' mean maps from the others'.
 
     Whole patients are exchanged. A patient with images on both sides counts on each side as one unit. p is
-    ``(1 + as far by chance) / (1 + permutations)`` (Phipson and Smyth 2010).
+    ``(1 + as far by chance) / (1 + permutations)`` (Phipson and Smyth 2010). ``nan`` where fewer than ten patients of
+    a side have a map of the finding.
     """
     units, inverse = np.unique(np.char.add(groups, np.where(members, "|1", "|0")), return_inverse=True)
     side = np.char.endswith(units, "|1")
     n, count, cells = len(units), maps.shape[1], maps.shape[2]
     sums = np.zeros((n, count * cells), dtype=np.float32)
     np.add.at(sums, inverse, maps.reshape(len(maps), -1))
-    sums /= np.maximum(np.bincount(inverse), 1)[:, None]
+    counted = np.zeros((n, count), dtype=np.float32)
+    np.add.at(counted, inverse, (maps.sum(axis=2) > 0).astype(np.float32))
+    sums /= np.repeat(np.maximum(counted, 1.0), cells, axis=1)
     whole = sums.sum(axis=0)
     generator = np.random.default_rng(seed)
     orders = np.array([side, *(generator.permutation(side) for _ in range(permutations))], dtype=np.float32)
@@ -153,7 +161,8 @@ def permuted(
         shape = (len(first), count, cells)
         far[start : start + 100] = total_variation(first.reshape(shape), (whole - first).reshape(shape))
     p = (1 + (far[1:] >= far[0] - 1e-9).sum(axis=0)) / (1 + permutations)
-    return far[0], far[1:].mean(axis=0), p
+    enough = np.minimum((counted[side] > 0).sum(axis=0), (counted[~side] > 0).sum(axis=0)) >= LEAST_UNITS
+    return tuple(np.where(enough, found, NAN) for found in (far[0], far[1:].mean(axis=0), p))  # type: ignore[return-value]
 
 
 def cells(
@@ -161,6 +170,7 @@ def cells(
     keys: Sequence[str],
     strata: Sequence[Stratum],
     sample: Sample,
+    reach: Mask,
     *,
     permutations: int = PERMUTATIONS,
 ) -> list[Cell]:
@@ -168,14 +178,13 @@ def cells(
     out = []
     for stratum in strata:
         inside = stratum.members[sample.at]
-        enough = min(len(np.unique(sample.groups[m])) for m in (inside, ~inside)) >= LEAST_UNITS
+        both = bool(inside.any() and not inside.all())
         nothing = np.full(len(keys), NAN)
-        tested = permuted(sample.maps, sample.groups, inside, permutations=permutations) if enough else (nothing,) * 3
-        far = _farthest(sample, inside) if enough else [()] * len(keys)
-        out += [
-            _cell(observed, key, k, stratum, (tested[0][k], tested[1][k], tested[2][k]), far[k])
-            for k, key in enumerate(keys)
-        ]
+        tested = permuted(sample.maps, sample.groups, inside, permutations=permutations) if both else (nothing,) * 3
+        far = farthest(sample, inside, sample.maps[~inside]) if both else [()] * len(keys)
+        for k, key in enumerate(keys):
+            pair = [Part(observed, m, reach, k) for m in (stratum.members, ~stratum.members)]
+            out.append(cell_of(key, stratum, pair[0], pair[1], (tested[0][k], tested[1][k], tested[2][k]), far[k]))
     return with_rates(out)
 
 
@@ -185,67 +194,81 @@ def with_rates(rows: Sequence[Cell]) -> list[Cell]:
     return [replace(c, q=q[i], inside_q=inside[i], margin_q=margin[i]) for i, c in enumerate(rows)]
 
 
-def _farthest(sample: Sample, inside: Mask) -> list[tuple[int, ...]]:
+def farthest(sample: Sample, inside: Mask, others: Maps) -> list[tuple[int, ...]]:
     """By finding: the members (positions in the cohort) whose maps lie farthest from the others' mean map."""
-    others = sample.maps[~inside].mean(axis=0)
     mine = np.flatnonzero(inside)
     out = []
     for k in range(sample.maps.shape[1]):
         own = sample.maps[mine, k]
-        far = np.where(own.sum(axis=1) > 0, total_variation(own, others[k][None]), -1.0)
-        out.append(tuple(int(sample.at[mine[i]]) for i in np.argsort(-far)[:SHOWN]))
+        far = np.where(own.sum(axis=1) > 0, total_variation(own, others[:, k].sum(axis=0)[None]), -1.0)
+        order = np.argsort(-far, kind="stable")[:SHOWN]
+        out.append(tuple(int(sample.at[mine[i]]) for i in order if far[i] >= 0))
     return out
 
 
-def _cell(
-    observed: Observed,
+class Part:
+    """The images of one side that reach a finding's threshold: shares of evidence and whose they are."""
+
+    def __init__(self, observed: Observed, members: Mask, reach: Mask, k: int) -> None:
+        here = members & reach[:, k]
+        self.images, self.patients = int(members.sum()), len(set(observed.groups[members]))
+        self.reached, self.reached_patients = int(here.sum()), len(set(observed.groups[here]))
+        groups = observed.groups[here]
+        self.inside = mean_estimate(observed.arrays["shares"][here, k], groups)
+        self.margin = mean_estimate(observed.arrays["margins"][here, k], groups)
+
+
+def cell_of(
     key: str,
-    k: int,
     stratum: Stratum,
+    here: Part,
+    rest: Part,
     tested: tuple[float, float, float],
     far: tuple[int, ...],
 ) -> Cell:
-    here, rest = stratum.members, ~stratum.members
-    arrays, groups = observed.arrays, observed.groups
-    inside = [mean_estimate(arrays["shares"][m, k], groups[m]) for m in (here, rest)]
-    margin = [mean_estimate(arrays["margins"][m, k], groups[m]) for m in (here, rest)]
-    gaps = [difference(*pair) for pair in (inside, margin)]
-    few = len(set(groups[here])) < LEAST_UNITS
+    """A cell of the atlas out of its two sides; ``tested`` is distance, by chance, p."""
+    inside, margin = difference(here.inside, rest.inside), difference(here.margin, rest.margin)
+    few = here.reached_patients < LEAST_UNITS
     return Cell(
         key=key,
         by=stratum.by,
         value=stratum.value,
-        images=int(here.sum()),
-        patients=len(set(groups[here])),
-        with_map=int((arrays["has_frame"][here] > 0).sum()),
-        called=int((arrays["words"][here, k] >= 0).sum()),
-        inside=NOTHING if few else inside[0].interval,
-        margin=NOTHING if few else margin[0].interval,
-        inside_gap=gaps[0][0],
-        inside_p=gaps[0][1],
-        margin_gap=gaps[1][0],
-        margin_p=gaps[1][1],
-        distance=tested[0],
-        by_chance=tested[1],
-        p=tested[2],
+        images=here.images,
+        patients=here.patients,
+        reached=here.reached,
+        reached_patients=here.reached_patients,
+        inside=NOTHING if few else here.inside.interval,
+        margin=NOTHING if few else here.margin.interval,
+        inside_gap=inside[0],
+        inside_p=inside[1],
+        margin_gap=margin[0],
+        margin_p=margin[1],
+        distance=float(tested[0]),
+        by_chance=float(tested[1]),
+        p=float(tested[2]),
         saying="too few to say" if few else "",
         cases=far,
     )
 
 
-def mean_maps(observed: Observed, strata: Sequence[Stratum]) -> tuple[Maps, Maps]:
-    """Mean maps ``[S, K, GRID, GRID]`` and mean bodies ``[S, GRID, GRID]``, over all images, a shard at a time."""
-    at = np.flatnonzero(observed.arrays["has_frame"] > 0) if len(observed) else np.zeros(0, dtype=np.intp)
+def mean_maps(observed: Observed, strata: Sequence[Stratum], reach: Mask) -> tuple[Maps, Maps]:
+    """Mean maps ``[S, K, GRID, GRID]`` over the images that reach the threshold, a shard at a time.
+
+    And mean bodies ``[S, GRID, GRID]`` over all images.
+    """
     members = np.array([s.members for s in strata], dtype=np.float32).reshape(len(strata), -1)
-    count = observed.arrays["shares"].shape[1] if len(observed) else 0
-    sums = np.zeros((len(strata), count * GRID * GRID), dtype=np.float64)
-    bodies = np.zeros((len(strata), GRID * GRID), dtype=np.float64)
+    count, cells = reach.shape[1], GRID * GRID
+    sums = np.zeros((len(strata), count, cells), dtype=np.float64)
+    bodies = np.zeros((len(strata), cells), dtype=np.float64)
+    at = np.flatnonzero(observed.arrays["has_frame"] > 0)
     for here, values in observed.large("maps", at):
-        sums += members[:, at[here]] @ values.reshape(len(here), -1)
+        for k in range(count):
+            sums[:, k] += members[:, at[here]] @ (values[:, k].reshape(len(here), -1) * reach[at[here], k, None])
     for here, values in observed.large("body", at):
         bodies += members[:, at[here]] @ values.reshape(len(here), -1)
-    n = np.maximum(members[:, at].sum(axis=1), 1.0)[:, None]
+    reached = np.maximum(members @ reach.astype(np.float32), 1.0)[:, :, None]
+    framed = np.maximum(members[:, at].sum(axis=1), 1.0)[:, None]
     return (
-        (sums / n).astype(np.float32).reshape(len(strata), count, GRID, GRID),
-        (bodies / n).astype(np.float32).reshape(len(strata), GRID, GRID),
+        (sums / reached).astype(np.float32).reshape(len(strata), count, GRID, GRID),
+        (bodies / framed).astype(np.float32).reshape(len(strata), GRID, GRID),
     )

@@ -14,6 +14,7 @@ from radiolucent.cohort.validation.gathering import prepare
 from radiolucent.cohort.validation.observing import Refused
 from radiolucent.cohort.validation.page import anchor, is_found
 from radiolucent.cohort.validation.shards import Observed
+from radiolucent.cohort.validation.shift import HERE
 from radiolucent.engines.checks import Engine
 from radiolucent.explain.native import native_map
 from radiolucent.infer.run import run
@@ -28,10 +29,11 @@ SECTIONS, SHOWN, SIDE = 24, 6, 220
 def sections(
     observed: Observed, engine: Engine, cells: Sequence[Cell], names: Mapping[str, str]
 ) -> Iterator[dict[str, Any]]:
-    """A section for each cell that looks elsewhere, the farthest cells first."""
+    """A section for each cell that looks elsewhere: those against the reference, then the farthest cells."""
     spec = engine.spec
     keys = [f.key for f in spec.findings]
-    wanted = sorted((c for c in cells if is_found(c) and c.cases), key=lambda c: c.by_chance - c.distance)[:SECTIONS]
+    found = (c for c in cells if is_found(c) and c.cases)
+    wanted = sorted(found, key=lambda c: (c.by != HERE, c.by_chance - c.distance))[:SECTIONS]
     seen: dict[int, tuple[DecodedFrame, ModelInput, Inference]] = {}
     for cell in wanted:
         k, shown = keys.index(cell.key), []

@@ -24,12 +24,13 @@ Scale = Callable[[float], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line of a forest plot; ``mark`` is ``plain``, ``found`` (a difference beyond chance) or ``quiet``."""
+    """One line of a forest plot; ``mark``: ``plain`` or ``found`` (beyond chance); ``tick`` is drawn beside it."""
 
     name: str
     said: Interval
     note: str = ""
     mark: str = "plain"
+    tick: float = math.nan
 
 
 def _svg(width: float, height: float, name: str, body: Sequence[str]) -> Markup:
@@ -70,6 +71,8 @@ def forest(lines: Sequence[Line], *, name: str, low: float = 0.0, high: float = 
         if not math.isnan(line.said.low):
             out.append(_line(scale(line.said.low), y, scale(line.said.high), y, f"bar {line.mark}"))
         out.append(f'<circle cx="{scale(line.said.value):.1f}" cy="{y:.1f}" r="4.5" class="dot {line.mark}"/>')
+        if not math.isnan(line.tick):
+            out.append(_line(scale(line.tick), y - 6, scale(line.tick), y + 6, "tick-mark"))
         out.append(_text(LEFT + PLOT + 12, y + 4, line.note, "note"))
     return _svg(LEFT + PLOT + RIGHT, height, name, out)
 

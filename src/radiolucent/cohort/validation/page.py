@@ -167,7 +167,7 @@ def _atlas(
     for by in dict.fromkeys(s.by for s in strata):
         values = [s.value for s in strata if s.by == by]
         apart = {key: _most(by_cell[key, by, value] for value in values) for key in keys}
-        shown = sorted(keys, key=lambda key: -apart[key])[:ATLAS_ROWS]
+        shown = keys if by == "all" else sorted(keys, key=lambda key: -apart[key])[:ATLAS_ROWS]
         rows = []
         for key in shown:
             k = keys.index(key)
@@ -189,7 +189,7 @@ def _most(cells: Iterator[Cell]) -> float:
 
 
 def _cell(cell: Cell, name: str, maps: Maps, bodies: Maps, at: int, k: int, top: float) -> dict[str, Any]:
-    words = f"Mean map of {name}, {cell.by.replace('_', ' ')} {cell.value}, {cell.with_map} images"
+    words = f"Mean map of {name}, {cell.by.replace('_', ' ')} {cell.value}, {cell.reached} images"
     return {
         "cell": cell,
         "found": is_found(cell),
@@ -213,14 +213,17 @@ def _shift(
                 "name": name,
                 "cell": cell,
                 "found": is_found(cell),
+                "href": f"{CASES}#{anchor(cell)}" if is_found(cell) and cell.cases else None,
                 "score": scores[cell.key],
                 "here": heat(maps[0, k], bodies[0], top=top, name=f"{name} here", side=84),
                 "there": heat(reference[0][0, k], reference[1][0], top=top, name=f"{name} in the reference", side=84),
             }
         )
         said = Interval(cell.distance, NAN, NAN)
-        note = f"chance {cell.by_chance:.2f}" if not math.isnan(cell.by_chance) else "too few to say"
-        lines.append(Line(name=name, said=said, note=note, mark="found" if is_found(cell) else "plain"))
+        note = cell.saying or ("" if math.isnan(cell.distance) else f"chance {cell.by_chance:.2f}")
+        lines.append(
+            Line(name=name, said=said, note=note, mark="found" if is_found(cell) else "plain", tick=cell.by_chance)
+        )
     moved = sum(is_found(c) for c in shift.cells)
     return {
         "rows": rows,

@@ -88,13 +88,16 @@ class Places:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreShift:
-    """Scores of one finding, here and in the reference (two-sample Kolmogorov-Smirnov test)."""
+    """Scores of one finding, here and in the reference (two-sample Kolmogorov-Smirnov test).
+
+    ``over_here`` and ``over_reference`` are the shares of images that reach the threshold.
+    """
 
     key: str
     mean_here: float
     mean_reference: float
-    called_here: float
-    called_reference: float
+    over_here: float
+    over_reference: float
     ks: float
     p: float
     q: float

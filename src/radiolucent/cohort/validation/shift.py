@@ -10,21 +10,15 @@ import numpy as np
 
 from radiolucent.cohort.measure import NAN, NOTHING, Floats, Groups, Interval
 from radiolucent.cohort.needs import need
-from radiolucent.cohort.validation.atlas import (
-    Cell,
-    Sample,
-    draw,
-    mean_estimate,
-    permuted,
-    total_variation,
-    with_rates,
-)
-from radiolucent.cohort.validation.estimates import LEAST_UNITS, auc_estimate, corrected, difference
+from radiolucent.cohort.validation.atlas import Cell, Part, cell_of, draw, farthest, permuted, reaching, with_rates
+from radiolucent.cohort.validation.estimates import LEAST_UNITS, auc_estimate, corrected
 from radiolucent.cohort.validation.records import ScoreShift, Shift
 from radiolucent.cohort.validation.shards import Observed, read_columns
+from radiolucent.cohort.validation.subgroups import Stratum
 from radiolucent.errors import SettingsError
 from radiolucent.records.engine import EngineSpec
 
+HERE = "against the reference"
 FOLDS = 5
 EMBEDDED = 2000
 """Images of each side whose embeddings are compared."""
@@ -61,7 +55,6 @@ def _no_reference(found: str) -> SettingsError:
 
 def shift(here: Observed, reference: Observed, spec: EngineSpec, *, name: str, permutations: int) -> Shift:
     """Everything that can be compared without truth."""
-    keys = [f.key for f in spec.findings]
     limit = spec.novelty_limit or NAN
     novelty = [float(np.median(o.arrays["novelty"])) / limit if len(o) else NAN for o in (here, reference)]
     bodiless = [float((o.arrays["has_frame"] == 0).mean()) if len(o) else NAN for o in (here, reference)]
@@ -78,26 +71,26 @@ def shift(here: Observed, reference: Observed, spec: EngineSpec, *, name: str, p
         flagged_reference=flagged[1],
         bodiless_here=bodiless[0],
         bodiless_reference=bodiless[1],
-        scores=_scores(here, reference, keys),
-        cells=_cells(here, reference, keys, permutations),
+        scores=_scores(here, reference, spec),
+        cells=_cells(here, reference, spec, permutations),
     )
 
 
-def _scores(here: Observed, reference: Observed, keys: list[str]) -> tuple[ScoreShift, ...]:
+def _scores(here: Observed, reference: Observed, spec: EngineSpec) -> tuple[ScoreShift, ...]:
     from scipy.stats import ks_2samp
 
     rows = []
-    for k, key in enumerate(keys):
+    for k, finding in enumerate(spec.findings):
         ours, theirs = (o.arrays["chances"][:, k] for o in (here, reference))
-        called = [float((o.arrays["words"][:, k] >= 0).mean()) for o in (here, reference)]
+        over = [float((o.arrays["chances"][:, k] >= spec.findings[k].threshold).mean()) for o in (here, reference)]
         found = ks_2samp(ours, theirs)
         rows.append(
             ScoreShift(
-                key=key,
+                key=finding.key,
                 mean_here=float(ours.mean()),
                 mean_reference=float(theirs.mean()),
-                called_here=called[0],
-                called_reference=called[1],
+                over_here=over[0],
+                over_reference=over[1],
                 ks=float(found.statistic),
                 p=float(found.pvalue),
                 q=NAN,
@@ -106,55 +99,24 @@ def _scores(here: Observed, reference: Observed, keys: list[str]) -> tuple[Score
     return tuple(replace(row, q=q) for row, q in zip(rows, corrected([r.p for r in rows]), strict=True))
 
 
-def _cells(here: Observed, reference: Observed, keys: list[str], permutations: int) -> tuple[Cell, ...]:
-    both = [draw(o, ()) for o in (here, reference)]
-    maps = np.concatenate([s.maps for s in both])
-    groups = np.char.add(np.concatenate([s.groups for s in both]), np.repeat(["/a", "/b"], [len(s.at) for s in both]))
-    members = np.repeat([True, False], [len(s.at) for s in both])
-    few = min(len(np.unique(s.groups)) for s in both) < LEAST_UNITS
-    nothing = np.full(len(keys), NAN)
-    tested = (nothing,) * 3 if few else permuted(maps, groups, members, permutations=permutations)
-    far: list[tuple[int, ...]] = [()] * len(keys) if few else _farthest(both[0], both[1])
+def _cells(here: Observed, reference: Observed, spec: EngineSpec, permutations: int) -> tuple[Cell, ...]:
+    thresholds = [f.threshold for f in spec.findings]
+    reach = [reaching(o, thresholds) for o in (here, reference)]
+    ours, theirs = (draw(o, (), r) for o, r in zip((here, reference), reach, strict=True))
+    maps = np.concatenate([ours.maps, theirs.maps])
+    sizes = [len(ours.at), len(theirs.at)]
+    groups = np.char.add(np.concatenate([ours.groups, theirs.groups]), np.repeat(["/a", "/b"], sizes))
+    tested = permuted(maps, groups, np.repeat([True, False], sizes), permutations=permutations)
+    far = farthest(ours, np.ones(len(ours.at), dtype=bool), theirs.maps)
+    stratum = Stratum(by=HERE, value="all", members=np.ones(len(here), dtype=bool))
     rows = []
-    for k, key in enumerate(keys):
-        inside, margin = (
-            [mean_estimate(o.arrays[name][:, k], o.groups) for o in (here, reference)] for name in ("shares", "margins")
+    for k, finding in enumerate(spec.findings):
+        mine, other = (
+            Part(o, np.ones(len(o), dtype=bool), r, k) for o, r in zip((here, reference), reach, strict=True)
         )
-        gaps = [difference(*pair) for pair in (inside, margin)]
-        rows.append(
-            Cell(
-                key=key,
-                by="cohort",
-                value="here",
-                images=len(here),
-                patients=len(set(here.groups)),
-                with_map=int((here.arrays["has_frame"] > 0).sum()),
-                called=int((here.arrays["words"][:, k] >= 0).sum()),
-                inside=inside[0].interval,
-                margin=margin[0].interval,
-                inside_gap=gaps[0][0],
-                inside_p=gaps[0][1],
-                margin_gap=gaps[1][0],
-                margin_p=gaps[1][1],
-                distance=tested[0][k],
-                by_chance=tested[1][k],
-                p=tested[2][k],
-                saying="too few to say" if few else "",
-                cases=far[k],
-            )
-        )
+        found = (float(tested[0][k]), float(tested[1][k]), float(tested[2][k]))
+        rows.append(cell_of(finding.key, stratum, mine, other, found, far[k]))
     return tuple(with_rates(rows))
-
-
-def _farthest(ours: Sample, theirs: Sample) -> list[tuple[int, ...]]:
-    from radiolucent.cohort.validation.atlas import SHOWN
-
-    out = []
-    for k in range(ours.maps.shape[1]):
-        own = ours.maps[:, k]
-        far = np.where(own.sum(axis=1) > 0, total_variation(own, theirs.maps[:, k].mean(axis=0)[None]), -1.0)
-        out.append(tuple(int(ours.at[i]) for i in np.argsort(-far)[:SHOWN]))
-    return out
 
 
 def told_apart(here: Observed, reference: Observed, *, seed: int = 6) -> Interval:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from radiolucent.cohort.measure import Floats, rate
 from radiolucent.cohort.needs import need
 from radiolucent.cohort.truth import place
-from radiolucent.cohort.validation.atlas import Maps, cells, draw, mean_maps
+from radiolucent.cohort.validation.atlas import Maps, cells, draw, mean_maps, reaching
 from radiolucent.cohort.validation.estimates import share_estimate
 from radiolucent.cohort.validation.gathering import gather
 from radiolucent.cohort.validation.performance import Performance, performance
@@ -78,10 +78,11 @@ def validate(
     observed = read_columns(folder, roster.cases)
     strata = [_everything(observed), *strata_of(observed.strata)]
     progress("where it looks", 0, 1)
-    sample = draw(observed, strata)
+    reach = reaching(observed, [f.threshold for f in spec.findings])
+    sample = draw(observed, strata, reach)
     findings = list(_findings(observed, spec, ask, progress))
     rows = _subgroups(observed, spec, strata[1:])
-    maps, bodies = mean_maps(observed, strata)
+    maps, bodies = mean_maps(observed, strata, reach)
     keys = [f.key for f in spec.findings]
     return Found(
         validation=Validation(
@@ -95,7 +96,7 @@ def validate(
             places=tuple(_places(observed, spec)),
             subgroups=tuple(rows),
             worst=worst_groups(rows),
-            atlas=tuple(cells(observed, keys, strata, sample, permutations=ask.permutations)),
+            atlas=tuple(cells(observed, keys, strata, sample, reach, permutations=ask.permutations)),
             shift=None
             if reference is None
             else shift(observed, reference, spec, name=str(ask.reference), permutations=ask.permutations),

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from radiolucent.cohort.package import plain
-from radiolucent.cohort.validation.atlas import mean_maps
+from radiolucent.cohort.validation.atlas import mean_maps, reaching
 from radiolucent.cohort.validation.cases import sections
 from radiolucent.cohort.validation.page import CASES, render, render_cases
 from radiolucent.cohort.validation.records import SCHEMA, Validation
@@ -62,12 +62,12 @@ def write(found: Found, out: Path) -> None:
     reference = None
     if found.reference is not None:
         everything = Stratum(by="all", value="all", members=np.ones(len(found.reference), dtype=bool))
-        reference = mean_maps(found.reference, [everything])
+        reach = reaching(found.reference, [f.threshold for f in spec.findings])
+        reference = mean_maps(found.reference, [everything], reach)
     page = render(found.validation, names, found.strata, found.maps, found.bodies, reference)
     write_bytes(out / REPORT, page.encode("utf-8"))
-    shown = found.validation.atlas if found.validation.shift is None else found.validation.shift.cells
-    every = (*found.validation.atlas, *(shown if found.validation.shift is not None else ()))
-    cases = list(sections(found.observed, found.engine, every, names))
+    shifted = () if found.validation.shift is None else found.validation.shift.cells
+    cases = list(sections(found.observed, found.engine, (*shifted, *found.validation.atlas), names))
     write_bytes(out / CASES, render_cases(cases, "Cases behind the atlas").encode("utf-8"))
 
 
