@@ -64,7 +64,11 @@ function Rooms({ session }: { session: Session }) {
     <>
       {areKeysShown && <KeyList onClose={() => setKeysShown(false)} />}
       <Suspense fallback={<Waiting />}>
-        {room === "study" && may("study.read") ? (
+        {session.must_enrol_totp ? (
+          <Shell session={session} room="me">
+            <Me session={session} />
+          </Shell>
+        ) : room === "study" && may("study.read") ? (
           <Reading key={key} studyKey={key} session={session} onBack={() => go("")} />
         ) : (
           <Shell session={session} room={room}>

@@ -5,40 +5,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from installation_cases import House
-from starlette.applications import Starlette
-from starlette.routing import Mount
-from web.dicomweb_archive import serving
+from access_cases import PASSWORD, Place, place_in
 
 from radiolucent.access.permissions import ROLES, permissions_of
-from radiolucent.audit.canonical import parse
-from radiolucent.pipeline.break_glass import BreakGlass
-from radiolucent.pipeline.machines import Machines
-from radiolucent.pipeline.meters import Meters
-from radiolucent.pipeline.people import People
-from radiolucent.pipeline.retracting import Retraction
-from radiolucent.pipeline.reviewing import Signing
-from radiolucent.records.person import Person
-from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
-from radiolucent.web.api.app import api
 from radiolucent.web.api.endpoints import ENDPOINTS
 from radiolucent.web.api.gate import COOKIE
-from radiolucent.web.api.ports import Access, Desks
-from radiolucent.wiring.deciding_desk import DecidingDesk
-from radiolucent.wiring.overseeing_desk import OverseeingDesk
 
-PASSWORD = "seven green lamps"
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/session"): {"name": "x", "password": "y"},
     ("POST", "/enrol"): {"token": "x", "password": PASSWORD},
     ("POST", "/me/password"): {"old": "wrong", "new": PASSWORD},
+    ("PUT", "/me/totp"): {"code": "000000"},
+    ("DELETE", "/me/totp"): {"code": "000000"},
     ("POST", "/people"): {"name": "new", "roles": ["qa"]},
     ("PATCH", "/people/{name}"): {"roles": ["qa"]},
     ("POST", "/tokens"): {"name": "viewer", "scopes": ["dicomweb.read"]},
@@ -61,54 +43,10 @@ def filled(path: str) -> str:
     return re.sub(r"{(\w+)}", lambda m: "0" if m[1] == "image_key" else "nobody", path)
 
 
-@dataclass
-class Place:
-    house: House
-    people: People
-    url: str
-
-    def client(self) -> httpx.Client:
-        return httpx.Client(base_url=f"{self.url}/api")
-
-    def account(self, name: str, *roles: str) -> None:
-        link = self.people.add(Person(name=name, display=name.title(), roles=roles), by="test")
-        self.people.enrol(link, name="", display="", password=PASSWORD, peer="")
-
-    @contextmanager
-    def signed_in(self, name: str) -> Iterator[httpx.Client]:
-        with self.client() as client:
-            answer = client.post("/session", json={"name": name, "password": PASSWORD})
-            assert answer.status_code == 200, answer.text
-            client.headers["X-CSRF-Token"] = answer.json()["csrf"]
-            yield client
-
-    def audited(self, action: str) -> list[Any]:
-        told = (parse(entry.text) for entry in self.house.journal.log.entries())
-        return [each for each in told if each.action == action]
-
-
-def desks(house: House, folder: Path) -> Desks:
-    """Over an empty store."""
-    where = {"implementation_class_uid": IMPLEMENTATION_CLASS_UID}
-    desk = DecidingDesk(
-        house.journal,
-        house.blobs,
-        specs=(),
-        signing=Signing(house.journal, house.blobs, organization="", withdrawing=frozenset(), **where),
-        retraction=Retraction(house.journal, house.blobs, **where),
-    )
-    overseeing = OverseeingDesk(house.journal, checkpoints=folder / "none.jsonl", keys=dict)
-    return Desks(reading=desk, deciding=desk, overseeing=overseeing)
-
-
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    house = House(tmp_path)
-    people = People(house.journal, idle_s=1800, longest_s=43_200)
-    access = Access(people=people, glass=BreakGlass(house.journal, Meters()), machines=Machines(house.journal))
-    with serving(Starlette(routes=[Mount("/api", app=api(access, desks(house, tmp_path)))])) as url:
-        yield Place(house, people, url)
-    house.database.close()
+    with place_in(tmp_path) as made:
+        yield made
 
 
 def test_the_first_administrator_comes_by_a_link_that_works_once(place: Place) -> None:
@@ -124,6 +62,7 @@ def test_the_first_administrator_comes_by_a_link_that_works_once(place: Place) -
             "display": "The Boss",
             "roles": ["administrator"],
             "sites": ["*"],
+            "totp": False,
         }
         assert client.get("/session").status_code == 200
         assert client.post("/enrol", json=body | {"name": "second"}).status_code == 410

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from access_cases import PASSWORD, access_of, desks_of
 from installation_cases import House
 from starlette.routing import Mount, Route
 from web.dicomweb_archive import MemoryArchive, encoded, serving
@@ -16,17 +17,11 @@ from web.test_app import Site
 
 from radiolucent.access.permissions import ROLES, SCOPES, permissions_of
 from radiolucent.audit.canonical import parse
-from radiolucent.pipeline.break_glass import BreakGlass
-from radiolucent.pipeline.machines import Machines
-from radiolucent.pipeline.meters import Meters
-from radiolucent.pipeline.people import People
 from radiolucent.records.person import Person
 from radiolucent.web.api.endpoints import DOORS, door_need
 from radiolucent.web.api.ports import Access
 from radiolucent.web.app import http_app
-from radiolucent.wiring.reading_desk import ReadingDesk
 
-PASSWORD = "seven green lamps"
 FILED = "0123456789abcdef01234567"
 ASKED = {
     "dicomweb.read": ("GET", "/dicom-web/studies"),
@@ -66,10 +61,8 @@ class Place:
 
 def place_of(tmp_path: Path, tokens: dict[str, str] | None = None, *, lets_anonymous: bool = True) -> Iterator[Place]:
     house, site, archive = House(tmp_path), Site(), MemoryArchive()
-    people = People(house.journal, idle_s=1800, longest_s=43_200)
-    access = Access(people=people, glass=BreakGlass(house.journal, Meters()), machines=Machines(house.journal))
-    desk = ReadingDesk(house.journal, house.blobs, specs=())
-    app = http_app(site, archive, archive, tokens=tokens, access=access, desk=desk, lets_anonymous=lets_anonymous)
+    access, desks = access_of(house), desks_of(house)
+    app = http_app(site, archive, archive, tokens=tokens, access=access, desks=desks, lets_anonymous=lets_anonymous)
     with serving(app) as url:
         yield Place(house, access, site, url)
     house.close()

@@ -2,7 +2,7 @@
 
 export type Code = { code: string; text: string };
 export type Session = {
-  user: { name: string; display: string; roles: string[]; sites: string[] };
+  user: { name: string; display: string; roles: string[]; sites: string[]; totp: boolean };
   permissions: string[];
   csrf: string;
   idle_s: number;
@@ -253,6 +253,6 @@ export type Person = {
   roles: string[];
   sites: string[];
   disabled: boolean;
-  totp?: boolean;
+  totp: boolean;
 };
 export type Token = { id: string; name: string; scopes: string[]; created_at: string; last_used_at: string | null };

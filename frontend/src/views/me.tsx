@@ -15,23 +15,18 @@ export function Me({ session }: { session: Session }) {
       </p>
       {session.must_enrol_totp && <p class="held">Your role needs a second factor: set it up below.</p>}
       <Password />
-      <SecondFactor />
+      <SecondFactor isOn={session.user.totp} />
     </div>
   );
 }
 
 function Password() {
-  const [said, setSaid] = useState("");
   const [error, setError] = useState<unknown>(null);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
     const text = new FormData(form);
-    call("POST", "/api/me/password", { old: text.get("old"), new: text.get("new") }).then(() => {
-      setSaid("Changed.");
-      setError(null);
-      form.reset();
-    }, setError);
+    call("POST", "/api/me/password", { old: text.get("old"), new: text.get("new") }).then(() => location.reload(), setError);
   };
   return (
     <form onSubmit={submit}>
@@ -43,54 +38,53 @@ function Password() {
         <input name="new" type="password" autocomplete="new-password" minLength={12} required />
       </Field>
       {error !== null && <Trouble error={error} />}
-      <button type="submit">Change</button> <span role="status">{said}</span>
+      <button type="submit">Change, and sign in anew</button>
     </form>
   );
 }
 
-function SecondFactor() {
+function SecondFactor({ isOn }: { isOn: boolean }) {
   const [secret, setSecret] = useState<{ secret: string; uri: string } | null>(null);
-  const [said, setSaid] = useState("");
   const [error, setError] = useState<unknown>(null);
   const begin = () => call<{ secret: string; uri: string }>("POST", "/api/me/totp").then(setSecret, setError);
   const submit = (method: "PUT" | "DELETE") => (event: SubmitEvent) => {
     event.preventDefault();
     const code = new FormData(event.currentTarget as HTMLFormElement).get("code");
-    call(method, "/api/me/totp", { code }).then(() => {
-      setSaid(method === "PUT" ? "On: a code is asked for at the next sign-in." : "Off.");
-      setSecret(null);
-      setError(null);
-    }, setError);
+    call(method, "/api/me/totp", { code }).then(() => location.reload(), setError); // What one may do can be another thing now.
   };
   return (
     <section>
       <h2>Second factor</h2>
       {error !== null && <Trouble error={error} />}
-      <p role="status">{said}</p>
-      {secret ? (
-        <form onSubmit={submit("PUT")}>
-          <p>Add this key to an authenticator app, then enter the code it shows.</p>
+      <p role="status">{isOn ? "On: a code is asked for at each sign-in." : "Off."}</p>
+      {isOn && <Code label="Code, to turn it off" act="Turn off" onSubmit={submit("DELETE")} />}
+      {!isOn && !secret && (
+        <button type="button" onClick={() => void begin()}>
+          Set up…
+        </button>
+      )}
+      {!isOn && secret && (
+        <>
+          <p>
+            Add this key to an authenticator app (<a href={secret.uri}>open it here</a>), then enter the code it shows.
+          </p>
           <p class="link">
             <code>{secret.secret}</code>
           </p>
-          <Field label="Code">
-            <input name="code" inputMode="numeric" autocomplete="one-time-code" required />
-          </Field>
-          <button type="submit">Turn on</button>
-        </form>
-      ) : (
-        <>
-          <button type="button" onClick={() => void begin()}>
-            Set up…
-          </button>
-          <form class="inline" onSubmit={submit("DELETE")}>
-            <Field label="Code, to turn it off">
-              <input name="code" inputMode="numeric" autocomplete="one-time-code" required />
-            </Field>
-            <button type="submit">Turn off</button>
-          </form>
+          <Code label="Code" act="Turn on" onSubmit={submit("PUT")} />
         </>
       )}
     </section>
+  );
+}
+
+function Code({ label, act, onSubmit }: { label: string; act: string; onSubmit: (event: SubmitEvent) => void }) {
+  return (
+    <form class="inline" onSubmit={onSubmit}>
+      <Field label={label}>
+        <input name="code" inputMode="numeric" autocomplete="one-time-code" required />
+      </Field>
+      <button type="submit">{act}</button>
+    </form>
   );
 }

@@ -5,14 +5,16 @@ import { moment } from "../words";
 import { Field, Trouble, Waiting } from "./parts";
 
 const ROLES = ["radiologist", "senior", "technologist", "qa", "auditor", "administrator"];
+const SCOPES = ["dicomweb.read", "dicomweb.store", "fhir.read", "metrics.read", "status.read"];
 
 /** Who may sign in and what they are; tokens of machines. */
 export function People({ session }: { session: Session }) {
   const [people, setPeople] = useState<Person[] | null>(null);
   const [error, setError] = useState<unknown>(null);
   const [link, setLink] = useState("");
+  const [changing, setChanging] = useState("");
   const load = useCallback(() => {
-    call<Person[] | { people: Person[] }>("GET", "/api/people").then((found) => setPeople(listed(found, "people")), setError);
+    call<Person[]>("GET", "/api/people").then(setPeople, setError);
   }, []);
   useEffect(load, [load]);
   const act = (doing: Promise<unknown>) =>
@@ -20,6 +22,7 @@ export function People({ session }: { session: Session }) {
       (answer) => {
         setError(null);
         setLink(linkOf(answer));
+        setChanging("");
         load();
       },
       (failure: unknown) => setError(failure),
@@ -56,9 +59,23 @@ export function People({ session }: { session: Session }) {
                   <div>{one.display || one.name}</div>
                   <div class="dim">{one.name}</div>
                 </td>
-                <td>{one.roles.join(", ")}</td>
-                <td>{one.sites.join(", ")}</td>
+                {changing === one.name ? (
+                  <td colSpan={2}>
+                    <Change person={one} onChange={(what) => act(call("PATCH", person(one.name), what))} />
+                  </td>
+                ) : (
+                  <>
+                    <td>
+                      {one.roles.join(", ")}
+                      {one.totp && <div class="dim">second factor</div>}
+                    </td>
+                    <td>{one.sites.join(", ")}</td>
+                  </>
+                )}
                 <td class="row-acts">
+                  <button type="button" onClick={() => setChanging(changing === one.name ? "" : one.name)}>
+                    {changing === one.name ? "Leave it" : "Change…"}
+                  </button>
                   <button type="button" onClick={() => act(call("POST", person(one.name, "/reset")))}>
                     New link
                   </button>
@@ -86,8 +103,7 @@ function AddPerson({ onAdd }: { onAdd: (about: object) => void }) {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
     const said = new FormData(form);
-    const sites = String(said.get("sites") ?? "").split(/[\s,]+/).filter(Boolean);
-    onAdd({ name: said.get("name"), display: said.get("display"), roles: said.getAll("roles"), sites });
+    onAdd({ name: said.get("name"), display: said.get("display"), ...rightsOf(said) });
     form.reset();
   };
   return (
@@ -98,13 +114,7 @@ function AddPerson({ onAdd }: { onAdd: (about: object) => void }) {
       <Field label="As under a report">
         <input name="display" autocomplete="off" />
       </Field>
-      <Field label="Role">
-        <select name="roles">
-          {ROLES.map((role) => (
-            <option key={role}>{role}</option>
-          ))}
-        </select>
-      </Field>
+      <Choices legend="Roles" name="roles" all={ROLES} chosen={["radiologist"]} />
       <Field label="Sites (* for all)">
         <input name="sites" defaultValue="*" required />
       </Field>
@@ -113,21 +123,60 @@ function AddPerson({ onAdd }: { onAdd: (about: object) => void }) {
   );
 }
 
+function Change({ person, onChange }: { person: Person; onChange: (what: object) => void }) {
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    onChange(rightsOf(new FormData(event.currentTarget as HTMLFormElement)));
+  };
+  return (
+    <form class="inline" onSubmit={submit} aria-label={`Change ${person.name}`}>
+      <Choices legend="Roles" name="roles" all={[...new Set([...ROLES, ...person.roles])]} chosen={person.roles} />
+      <Field label="Sites (* for all)">
+        <input name="sites" defaultValue={person.sites.join(", ")} required />
+      </Field>
+      <button type="submit">Change</button>
+    </form>
+  );
+}
+
+type ChoicesProps = { legend: string; name: string; all: string[]; chosen: string[] };
+
+function Choices({ legend, name, all, chosen }: ChoicesProps) {
+  return (
+    <fieldset class="choices">
+      <legend>{legend}</legend>
+      {all.map((each) => (
+        <label key={each}>
+          <input type="checkbox" name={name} value={each} defaultChecked={chosen.includes(each)} /> {each}
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+function rightsOf(said: FormData): { roles: string[]; sites: string[] } {
+  return { roles: said.getAll("roles").map(String), sites: words(String(said.get("sites") ?? "")) };
+}
+
+function words(text: string): string[] {
+  return text.split(/[\s,]+/).filter(Boolean);
+}
+
 function Tokens() {
   const [tokens, setTokens] = useState<Token[]>([]);
   const [error, setError] = useState<unknown>(null);
   const [made, setMade] = useState("");
   const load = useCallback(() => {
-    call<Token[] | { tokens: Token[] }>("GET", "/api/tokens").then((found) => setTokens(listed(found, "tokens")), setError);
+    call<Token[]>("GET", "/api/tokens").then(setTokens, setError);
   }, []);
   useEffect(load, [load]);
   const create = (event: SubmitEvent) => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
     const said = new FormData(form);
-    const scopes = String(said.get("scopes") ?? "").split(/[\s,]+/).filter(Boolean);
-    call<{ token?: string }>("POST", "/api/tokens", { name: said.get("name"), scopes }).then((answer) => {
-      setMade(answer.token ?? "");
+    call<{ token: string }>("POST", "/api/tokens", { name: said.get("name"), scopes: said.getAll("scopes") }).then((answer) => {
+      setMade(answer.token);
+      setError(null);
       form.reset();
       load();
     }, setError);
@@ -157,17 +206,11 @@ function Tokens() {
         <Field label="Name">
           <input name="name" required autocomplete="off" />
         </Field>
-        <Field label="Scopes">
-          <input name="scopes" defaultValue="dicomweb.read" required />
-        </Field>
+        <Choices legend="Scopes" name="scopes" all={SCOPES} chosen={["dicomweb.read"]} />
         <button type="submit">Make</button>
       </form>
     </section>
   );
-}
-
-function listed<T, K extends string>(found: T[] | Record<K, T[]>, name: K): T[] {
-  return Array.isArray(found) ? found : found[name];
 }
 
 function linkOf(answer: unknown): string {

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
-Role = Literal["radiologist", "senior", "technologist", "qa", "auditor", "administrator", "service"]
+from radiolucent.records.person import ROLES, Role
+
 Permission = Literal[
     "worklist.read",
     "study.read",
@@ -30,7 +31,6 @@ Permission = Literal[
     "metrics.read",
     "status.read",
 ]
-ROLES: tuple[Role, ...] = get_args(Role)
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
 SCOPES: tuple[Permission, ...] = ("dicomweb.read", "dicomweb.store", "fhir.read", "metrics.read", "status.read")
 """What a token may be given: no more than machines need."""

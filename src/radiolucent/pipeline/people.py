@@ -7,20 +7,16 @@ from dataclasses import replace
 
 from radiolucent.access import limits, passwords
 from radiolucent.access.names import fit_name, name_taken
-from radiolucent.access.permissions import ROLES
 from radiolucent.errors import InputRefused
+from radiolucent.pipeline import attempts
+from radiolucent.pipeline.attempts import SignInRefused
 from radiolucent.pipeline.journal import OURSELVES, Entry, Journal
-from radiolucent.records.person import MAIN_SITE, Person, SignedIn
-from radiolucent.store import openings, people
+from radiolucent.pipeline.second_factor import takes_code
+from radiolucent.records.person import MAIN_SITE, ROLES, Person, SignedIn
+from radiolucent.store import factors, openings, people
 
 TOUCH_S = 30.0
 """A session's last use is noted to this precision: not every request writes."""
-
-
-class SignInRefused(InputRefused):
-    """Not signed in; ``wait_s`` is how long the next try must wait."""
-
-    wait_s: float = 0.0
 
 
 class People:
@@ -32,13 +28,21 @@ class People:
         A session ends when it was not used for so long, or was begun so long ago.
     sites
         Every site that there is.
+    totp_roles
+        Whoever has one of these needs a second factor.
     """
 
     def __init__(
-        self, journal: Journal, *, idle_s: float, longest_s: float, sites: Collection[str] = (MAIN_SITE,)
+        self,
+        journal: Journal,
+        *,
+        idle_s: float,
+        longest_s: float,
+        sites: Collection[str] = (MAIN_SITE,),
+        totp_roles: Collection[str] = (),
     ) -> None:
         self._journal, self.idle_s, self.longest_s = journal, idle_s, longest_s
-        self._sites = {*sites, "*"}
+        self._sites, self._totp_roles = {*sites, "*"}, frozenset(totp_roles)
 
     def first_link(self) -> str | None:
         """The secret of a new link that makes the first administrator; ``None`` once anybody can sign in."""
@@ -55,36 +59,28 @@ class People:
         with self._journal.reading() as connection:
             return people.has_password(connection)
 
-    def sign_in(self, name: str, password: str, *, peer: str) -> tuple[str, SignedIn]:
+    def sign_in(self, name: str, password: str, *, peer: str, totp: str = "") -> tuple[str, SignedIn]:
         """The secret of a new session, and the session.
 
         Raises
         ------
         SignInRefused
-            ``sign_in_failed``, whatever was wrong; ``too_many_attempts``.
+            ``sign_in_failed``, whatever was wrong; ``totp_needed`` where only a code is missing; ``too_many_attempts``.
         """
         name = name.strip().casefold()[:64]
         with self._journal.reading() as connection:
-            now = self._journal.clock().timestamp()
-            of_name, of_peer, last = people.failures(connection, name=name, peer=peer, since=now - limits.WINDOW_S)
+            attempts.check_pause(connection, name, peer=peer, now=self._journal.clock().timestamp())
             kept, person = people.password_of(connection, name), people.find(connection, name)
-        wait_s = limits.wait_s(of_name, of_peer) - max(0.0, now - last)
-        if wait_s > 0:
-            refused = SignInRefused(
-                "too_many_attempts",
-                found="too many failed sign-ins",
-                expected="a pause",
-                action="Wait a moment, then try again.",
-            )
-            refused.wait_s = wait_s
-            raise refused
         right = passwords.is_right(kept, password) and person is not None and not person.is_disabled
         with self._journal.entry() as entry:
+            attempts.check_pause(entry.connection, name, peer=peer, now=entry.at)  # again: others guess meanwhile
             if right and person is not None:
-                people.forgive(entry.connection, name)
-                return self._open(entry, person, peer)
-            people.failed(entry.connection, name=name, peer=peer, now=entry.at, window_s=limits.WINDOW_S)
-            entry.audit("login", outcome="minor_failure", actor=name or "unknown", peer=peer, code="sign_in_failed")
+                if person.has_totp and not totp.strip():
+                    raise _totp_needed()
+                if not person.has_totp or takes_code(entry, name, totp):
+                    people.forgive(entry.connection, name)
+                    return self._open(entry, person, peer)
+            attempts.note_failure(entry, name, peer=peer, code="sign_in_failed")
         raise _failed()
 
     def session(self, shown: str, *, in_use: bool = True) -> SignedIn | None:
@@ -106,7 +102,7 @@ class People:
                 people.saw(entry.connection, digest, now=entry.at)
         with self._journal.reading() as connection:
             opened = openings.of(connection, person.name, now=now)
-        return SignedIn(person=person, csrf=row.csrf, ends_at=row.begun_at + self.longest_s, opened=opened)
+        return self._signed_in(person, csrf=row.csrf, begun_at=row.begun_at, opened=opened)
 
     def sign_out(self, shown: str) -> None:
         """End a session."""
@@ -140,17 +136,20 @@ class People:
             self._told(entry, person.name, "password_set")
             return self._open(entry, person, peer)
 
-    def change_password(self, name: str, *, old: str, new: str) -> None:
+    def change_password(self, name: str, *, old: str, new: str, peer: str) -> None:
         """Set another password; every session ends, this one too.
 
         Raises
         ------
         InputRefused
-            ``sign_in_failed`` where the old one is wrong, ``password_weak``.
+            ``sign_in_failed`` where the old one is wrong, ``too_many_attempts``, ``password_weak``.
         """
         with self._journal.reading() as connection:
+            attempts.check_pause(connection, name, peer=peer, now=self._journal.clock().timestamp())
             kept = people.password_of(connection, name)
         if not passwords.is_right(kept, old):
+            with self._journal.entry() as entry:
+                attempts.note_failure(entry, name, peer=peer, code="sign_in_failed")
             raise _failed()
         hashed = passwords.hashed(new, name=name)
         with self._journal.entry() as entry:
@@ -223,7 +222,9 @@ class People:
         return after
 
     def reset(self, name: str, *, by: str) -> str:
-        """The secret of a link with which an account's owner sets a new password; its sessions end.
+        """The secret of a link with which an account's owner sets a new password.
+
+        Its sessions end, and its second factor is off: whoever has lost the phone needs no more than this.
 
         Raises
         ------
@@ -233,6 +234,7 @@ class People:
         with self._journal.entry() as entry:
             _known(people.find(entry.connection, name))
             people.end_all(entry.connection, name)
+            factors.remove(entry.connection, name)
             self._told(entry, by, "password_reset", account=name)
             return self._link(entry, name)
 
@@ -240,7 +242,18 @@ class People:
         shown, csrf = limits.secret(), limits.secret()
         people.open_session(entry.connection, limits.digest(shown), person.name, csrf=csrf, now=entry.at)
         entry.audit("login", actor=person.name, peer=peer, roles=", ".join(person.roles))
-        return shown, SignedIn(person=person, csrf=csrf, ends_at=entry.at + self.longest_s)
+        return shown, self._signed_in(person, csrf=csrf, begun_at=entry.at)
+
+    def _signed_in(
+        self, person: Person, *, csrf: str, begun_at: float, opened: frozenset[str] = frozenset()
+    ) -> SignedIn:
+        return SignedIn(
+            person=person,
+            csrf=csrf,
+            ends_at=begun_at + self.longest_s,
+            opened=opened,
+            must_enrol_totp=not person.has_totp and not self._totp_roles.isdisjoint(person.roles),
+        )
 
     def _check_sites(self, sites: Sequence[str]) -> None:
         if not sites or set(sites) - self._sites:
@@ -294,7 +307,16 @@ def _check_roles(roles: Sequence[str]) -> None:
 def _failed() -> SignInRefused:
     return SignInRefused(
         "sign_in_failed",
-        found="a name and a password that do not belong together",
-        expected="the name and password of an account",
+        found="a name, password or code that do not belong together",
+        expected="the name and password of an account, and a code where it has a second factor",
         action="Try again, or ask the administrator for a new link.",
+    )
+
+
+def _totp_needed() -> SignInRefused:
+    return SignInRefused(
+        "totp_needed",
+        found="an account with a second factor",
+        expected="the six digits that the authenticator app shows",
+        action="Enter the code.",
     )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
+Role = Literal["radiologist", "senior", "technologist", "qa", "auditor", "administrator", "service"]
+ROLES: tuple[Role, ...] = get_args(Role)
 MAIN_SITE = "main"
 """Of every study whose sender no site names."""
 
@@ -30,26 +33,29 @@ EVERYTHING = Sight(sites=frozenset({"*"}))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """An account. ``sites`` is whose studies it may see; ``*`` is every site."""
+    """An account. ``sites`` is whose studies it may see; ``*`` is every site. ``has_totp``: a second factor is on."""
 
     name: str
     display: str
     roles: tuple[str, ...]
     sites: tuple[str, ...] = ("*",)
     is_disabled: bool = False
+    has_totp: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
     """A session that holds, with what a browser must send back (``csrf``) and when it ends (seconds since 1970).
 
-    ``opened``: keys of studies that the person has opened in an emergency.
+    ``opened``: keys of studies that the person has opened in an emergency. ``must_enrol_totp``: the person may set up a
+    second factor and nothing else.
     """
 
     person: Person
     csrf: str
     ends_at: float
     opened: frozenset[str] = frozenset()
+    must_enrol_totp: bool = False
 
     @property
     def sight(self) -> Sight:

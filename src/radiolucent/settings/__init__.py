@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from radiolucent.errors import SettingsError
-from radiolucent.records.person import MAIN_SITE
+from radiolucent.records.person import MAIN_SITE, Role
 from radiolucent.settings.kinds import AeTitle, File, Many, Name, Port, ReadSet, Seconds, Table, Tls, WrongRow
 from radiolucent.settings.peers import Archive, Destination
 from radiolucent.settings.people import ReadingSite
@@ -45,7 +45,8 @@ class Dicom(Table):
 class Http(Table):
     """Our HTTP door: the page, health, metrics, DICOMweb, FHIR. Beyond this machine one signs in or shows a token.
 
-    A person's session ends after ``session_idle_minutes`` without use, and after ``session_hours`` in any case.
+    A person's session ends after ``session_idle_minutes`` without use, and after ``session_hours`` in any case. Whoever
+    has one of ``totp_roles`` and a password needs a second factor.
     """
 
     enabled: bool = True
@@ -55,6 +56,7 @@ class Http(Table):
     allow_anonymous: bool = False
     session_idle_minutes: float = Field(default=30.0, gt=0, le=1440)
     session_hours: float = Field(default=12.0, gt=0, le=168)
+    totp_roles: Many[Role] = ()
     tls: Tls | None = None
 
     @property

@@ -6,10 +6,10 @@ import json
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from radiolucent.records.person import Person
-from radiolucent.store.schema import attempts, links, people, sessions
+from radiolucent.store.schema import attempts, factors, links, people, sessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,10 @@ def find(connection: Connection, name: str) -> Person | None:
 
 def everybody(connection: Connection) -> list[Person]:
     """Every account, by name."""
-    rows = connection.execute(select(people).order_by(people.c.name))
+    is_on = and_(factors.c.name == people.c.name, factors.c.is_confirmed == 1)
+    rows = connection.execute(
+        select(people, factors.c.name.label("factor")).outerjoin(factors, is_on).order_by(people.c.name)
+    )
     return [
         Person(
             name=row.name,
@@ -50,6 +53,7 @@ def everybody(connection: Connection) -> list[Person]:
             roles=tuple(json.loads(row.roles)),
             sites=tuple(json.loads(row.sites)),
             is_disabled=bool(row.is_disabled),
+            has_totp=row.factor is not None,
         )
         for row in rows
     ]

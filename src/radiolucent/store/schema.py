@@ -190,6 +190,16 @@ links = Table(
 )
 """One-time links to set a password; ``name`` is empty in the link that makes the first administrator."""
 
+factors = Table(
+    "factors",
+    metadata,
+    Column("name", String(64), ForeignKey("people.name"), primary_key=True),
+    Column("secret", String(64), nullable=False),
+    Column("is_confirmed", Integer, nullable=False),
+    Column("last_step", BigInteger, nullable=False),
+)
+"""Second factors; ``last_step``: time step of the last code that was accepted, none of which is accepted again."""
+
 tokens = Table(
     "tokens",
     metadata,

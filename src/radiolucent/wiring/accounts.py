@@ -15,4 +15,5 @@ def people_of(settings: Settings, journal: Journal) -> People:
         idle_s=http.session_idle_minutes * 60,
         longest_s=http.session_hours * 3600,
         sites=settings.site_names,
+        totp_roles=http.totp_roles,
     )

@@ -16,6 +16,7 @@ from radiolucent.logs import event
 from radiolucent.pipeline.break_glass import BreakGlass
 from radiolucent.pipeline.machines import Machines
 from radiolucent.pipeline.orders import Orders
+from radiolucent.pipeline.second_factor import SecondFactor
 from radiolucent.settings import Http, Mllp
 from radiolucent.web.access import read_tokens
 from radiolucent.web.api.ports import Access
@@ -49,6 +50,7 @@ class HttpDoor:
             WebReceiver(installation.intake),
             access=Access(
                 people=installation.people,
+                factor=SecondFactor(installation.journal),
                 glass=BreakGlass(installation.journal, installation.meters),
                 machines=Machines(installation.journal),
             ),

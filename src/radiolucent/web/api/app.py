@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 import radiolucent
-from radiolucent.web.api import break_glass, decisions, door, gate, oversight, problems, studies, tokens, worklist
+from radiolucent.web.api import break_glass, decisions, door, gate, me, oversight, problems, studies, tokens, worklist
 from radiolucent.web.api.ports import Access, Desks
 
 
@@ -16,6 +16,7 @@ def routes(access: Access, desks: Desks) -> FastAPI:
     problems.install(app)
     routers = (
         door.router(access.people),
+        me.router(access.people, access.factor),
         tokens.router(access.machines),
         break_glass.router(access.glass),
         worklist.router(desks.reading),

@@ -6,61 +6,48 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 import radiolucent
-from radiolucent.access.permissions import permissions_of
 from radiolucent.pipeline.people import People
 from radiolucent.records.person import Person, SignedIn
 from radiolucent.records.result import DISCLAIMER
 from radiolucent.web.api.caller import Caller, caller_of
-from radiolucent.web.api.gate import COOKIE, SESSION, shown_by
+from radiolucent.web.api.gate import COOKIE, SESSION, permissions_now, shown_by
+from radiolucent.web.api.models import Body, Name, Names, Password
 
 Calling = Annotated[Caller, Depends(caller_of)]
-Text = Annotated[str, Field(max_length=128)]
-Password = Annotated[str, Field(max_length=1024)]
-Names = Annotated[list[Text], Field(max_length=50)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class SignInBody(Body):
+    """Who wants in; with a code where the account has a second factor."""
 
-
-class SignInBody(_Body):
-    """Who wants in."""
-
-    name: Text
+    name: Name
     password: Password
+    totp: Annotated[str, Field(max_length=16)] = ""
 
 
-class EnrolBody(_Body):
+class EnrolBody(Body):
     """A one-time link and the password to set; the first administrator also says who they are."""
 
-    token: Text
-    name: Text = ""
-    display: Text = ""
+    token: Name
+    name: Name = ""
+    display: Name = ""
     password: Password
 
 
-class PasswordBody(_Body):
-    """The old password and the new one."""
-
-    old: Password
-    new: Password
-
-
-class PersonBody(_Body):
+class PersonBody(Body):
     """A new account."""
 
-    name: Text
-    display: Text = ""
+    name: Name
+    display: Name = ""
     roles: Names
-    sites: Names = ["*"]
+    sites: Names = Field(default_factory=lambda: ["*"])
 
 
-class ChangeBody(_Body):
+class ChangeBody(Body):
     """What is to change; what is left out stays."""
 
     roles: Names | None = None
@@ -69,7 +56,7 @@ class ChangeBody(_Body):
 
 
 def router(people: People) -> APIRouter:
-    """``/door``, ``/session``, ``/enrol``, ``/me``, ``/people``."""
+    """``/door``, ``/session``, ``/enrol``, ``/people``."""
     made = APIRouter()
 
     @made.get("/door")
@@ -81,7 +68,7 @@ def router(people: People) -> APIRouter:
     @made.post("/session")
     def sign_in(request: Request, body: SignInBody) -> Response:
         """Sign in by name and password."""
-        return _begun(request, people, *people.sign_in(body.name, body.password, peer=_peer(request)))
+        return _begun(request, people, *people.sign_in(body.name, body.password, peer=_peer(request), totp=body.totp))
 
     @made.post("/enrol")
     def enrol(request: Request, body: EnrolBody) -> Response:
@@ -103,12 +90,6 @@ def router(people: People) -> APIRouter:
         answer = Response(status_code=204)
         answer.delete_cookie(COOKIE, path="/")
         return answer
-
-    @made.post("/me/password")
-    def password(caller: Calling, body: PasswordBody) -> Response:
-        """Set another password; every session of the account ends."""
-        people.change_password(caller.name, old=body.old, new=body.new)
-        return Response(status_code=204)
 
     _accounts(made, people)
     return made
@@ -157,12 +138,13 @@ def _session(signed_in: SignedIn, people: People) -> dict[str, Any]:
             "display": person.display,
             "roles": [*person.roles],
             "sites": [*person.sites],
+            "totp": person.has_totp,
         },
-        "permissions": sorted(permissions_of(person.roles)),  # type: ignore[arg-type]
+        "permissions": sorted(permissions_now(signed_in)),
         "csrf": signed_in.csrf,
         "idle_s": people.idle_s,
         "expires_at": datetime.fromtimestamp(signed_in.ends_at, UTC).isoformat(),
-        "must_enrol_totp": False,
+        "must_enrol_totp": signed_in.must_enrol_totp,
     }
 
 
@@ -173,6 +155,7 @@ def _person(person: Person) -> dict[str, Any]:
         "roles": [*person.roles],
         "sites": [*person.sites],
         "disabled": person.is_disabled,
+        "totp": person.has_totp,
     }
 
 

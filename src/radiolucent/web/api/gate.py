@@ -118,6 +118,8 @@ class Gate:
             return _problem(403, "csrf_token_wrong", "a request without the page's token", "X-CSRF-Token")
         caller = caller_from(signed_in, scope)
         if need != "signed_in" and need not in caller.permissions:
+            if signed_in.must_enrol_totp:
+                return _problem(403, "totp_required", "a role that needs a second factor", "one", "Set one up first.")
             return _problem(403, "not_allowed", "a role that may not do this", f"the permission {need}")
         scope[SCOPE], scope[SESSION] = caller, signed_in
         return None
@@ -129,6 +131,13 @@ class Gate:
         return ""
 
 
+def permissions_now(signed_in: SignedIn) -> frozenset[str]:
+    """What the roles of a session allow; nothing as long as a second factor is wanting."""
+    if signed_in.must_enrol_totp:
+        return frozenset()
+    return frozenset(permissions_of(signed_in.person.roles))  # type: ignore[arg-type]  # the store holds known roles
+
+
 def caller_from(signed_in: SignedIn, scope: Scope) -> Caller:
     """Who calls, and what their roles allow."""
     person = signed_in.person
@@ -136,7 +145,7 @@ def caller_from(signed_in: SignedIn, scope: Scope) -> Caller:
         name=person.name,
         display=person.display,
         sight=signed_in.sight,
-        permissions=frozenset(permissions_of(person.roles)),  # type: ignore[arg-type]  # the store holds known roles
+        permissions=permissions_now(signed_in),
         peer=str((scope.get("client") or ("",))[0]),
     )
 

@@ -14,6 +14,7 @@ from radiolucent.records.study import Assessment
 
 Name = Annotated[str, Field(max_length=128)]
 Words = Annotated[str, Field(max_length=2000)]
+Password = Annotated[str, Field(max_length=1024)]
 Names = Annotated[list[Name], Field(max_length=100)]
 Coordinate = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from radiolucent.pipeline.break_glass import BreakGlass
 from radiolucent.pipeline.machines import Machines
 from radiolucent.pipeline.people import People
+from radiolucent.pipeline.second_factor import SecondFactor
 from radiolucent.records.decision import Decision, Draft, Lease
 from radiolucent.web.api.caller import Caller
 
@@ -39,6 +40,7 @@ class Access:
     """Who may come in, and what they may see."""
 
     people: People
+    factor: SecondFactor
     glass: BreakGlass
     machines: Machines
 

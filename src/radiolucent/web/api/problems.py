@@ -9,11 +9,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from radiolucent.errors import InputRefused, PeerUnavailable, RadiolucentError, SettingsError
-from radiolucent.pipeline.people import SignInRefused
+from radiolucent.pipeline.attempts import SignInRefused
 from radiolucent.review.leases import LeaseHeld
 
 STATUS = {
     "sign_in_failed": 401,
+    "totp_needed": 401,
+    "totp_is_on": 409,
     "too_many_attempts": 429,
     "link_used": 410,
     "no_such_account": 404,
