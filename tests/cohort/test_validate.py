@@ -9,14 +9,17 @@ from pathlib import Path
 
 import dicom_factory
 import jsonschema
+import numpy as np
 import pytest
 import tiny_engine
 import validation_cases
+from PIL import Image
 from typer.testing import CliRunner
 
 from radiolucent.cli.main import app
 from radiolucent.cohort.validation import gathering, shards
 from radiolucent.cohort.validation.records import Ask
+from radiolucent.cohort.validation.stress import CHANGES
 from radiolucent.cohort.validation.validate import Found, validate
 from radiolucent.cohort.validation.writing import dumps, json_schema, write
 from radiolucent.engines.package import PackageFiles
@@ -210,3 +213,57 @@ def test_dicom_brings_its_own_patients_and_strata(engine: Path, tmp_path: Path) 
     assert [s["manufacturer"] for s in found.observed.strata] == ["Maker 0", "Maker 1"] * 2
     assert found.observed.strata[0] | {"age_band": "30 to 39", "kvp": "120", "view": "PA"} == found.observed.strata[0]
     assert "MRN" not in dumps(found.validation)
+
+
+def test_a_planted_corner_mark_is_found_by_probe_and_atlas(engine: Path, tmp_path: Path) -> None:
+    """Positives carry a bright corner in a copy of the cohort."""
+    table = validation_cases.write(tmp_path / "clean", images=80)
+    clean = run(engine, table, tmp_path / "before", stress=8)
+    write(clean, tmp_path / "before")
+    table = validation_cases.write(tmp_path / "marked", images=80, start=200)
+    for number in range(200, 280, 2):
+        path = tmp_path / "marked" / f"i{number}.png"
+        with Image.open(path) as picture:
+            pixels = np.array(picture)
+        pixels[:8, :8] = 255
+        Image.fromarray(pixels).save(path)
+    marked = run(engine, table, tmp_path / "after", reference=tmp_path / "before", stress=8)
+    before, after = clean.validation, marked.validation
+    assert after.baselines[0].corners.value > 0.95
+    assert before.baselines[0].corners.value < 0.8
+    shift = after.shift
+    assert shift is not None
+    assert shift.cells[0].margin_gap > 0.02
+    assert shift.cells[0].margin_q < 0.05
+    assert shift.told_apart.value > 0.5
+    changes = {name: {s.name: s.change.value for s in v.stress} for name, v in (("b", before), ("a", after))}
+    assert changes["a"]["corners black"] > 3 * changes["b"]["corners black"]
+    write(marked, tmp_path / "after")
+    assert "gives it away" in (tmp_path / "after" / "report.html").read_text()
+
+
+def test_small_changes_by_hand(engine: Path, tmp_path: Path) -> None:
+    found = run(engine, validation_cases.write(tmp_path / "c"), tmp_path / "out", stress=30).validation
+    changes = {s.name: s for s in found.stress}
+    assert list(changes) == list(CHANGES)
+    assert changes["moved by 2 %"].change.value < 0.02, "nothing leaves the picture, so the mean stays"
+    assert changes["moved by 2 %"].flips.value == 0
+    assert (changes["inverted"].auc_before, changes["inverted"].auc_after) == (1.0, 0.0), "bright is dark now"
+    assert changes["inverted"].map_agreement.value < -0.99
+    assert changes["noise of 2 %"].map_agreement.value > 0.8
+    assert changes["JPEG quality 50"].images == 30
+
+
+def test_an_attribute_that_can_be_read_and_a_score_that_follows_it(engine: Path, tmp_path: Path) -> None:
+    table = validation_cases.write(tmp_path / "c", images=120)
+    for number in range(120):
+        if number // 2 % 2:
+            path = tmp_path / "c" / f"i{number}.png"
+            with Image.open(path) as picture:
+                Image.fromarray((np.array(picture) * 0.8).astype(np.uint8)).save(path)
+    found = run(engine, table, tmp_path / "out").validation
+    leaks = {(row.by, row.value): row.readable for row in found.leaks}
+    assert leaks["half", "h1"].value > 0.65
+    follows = {(f.by, f.value, f.truth): f for f in found.follows if f.key == "bright"}
+    assert follows["half", "h1", "absent"].auc.value < 0.1
+    assert follows["half", "h1", "absent"].is_suspect

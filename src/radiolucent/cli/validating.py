@@ -28,6 +28,9 @@ def validate(
     out: Annotated[Path, typer.Option("--out", help="Folder of the report.")] = Path("radiolucent-validation"),
     resamples: Annotated[int, typer.Option("--resamples", help="Bootstrap resamples over patients.")] = 1000,
     permutations: Annotated[int, typer.Option("--permutations", help="Permutations of patients for maps.")] = 999,
+    stress: Annotated[
+        int, typer.Option("--stress", help="Change so many images a little and read them again; 0: none.")
+    ] = 0,
     engines: Annotated[list[Path] | None, typer.Option("--engines", help="Folder with engine packages.")] = None,
 ) -> None:
     """Measure an engine on your own images: figures with intervals, subgroups, and where it looks."""
@@ -39,6 +42,7 @@ def validate(
         prevalence=prevalence,
         resamples=resamples,
         permutations=permutations,
+        stress=stress,
     )
     told = Console(stderr=True)
     with told.status("loading") as status:

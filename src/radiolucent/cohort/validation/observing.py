@@ -31,6 +31,8 @@ GRID, REACH = 24, 2.4
 """The common map: so many cells on each side, so many spreads from the centre of the body in each direction."""
 MARGIN = 0.08
 """The outermost share of the picture on each side."""
+CORNER = 0.12
+"""Side of a corner, as a share of the picture's."""
 WORDS = ("low", "moderate", "high")
 NOT_CALLED = -1
 Floats = NDArray[np.float32]
@@ -52,6 +54,8 @@ class Observation:
         the margin of the picture.
     evidence
         ``[K]`` sum of positive evidence, in logits.
+    corners
+        ``[12]`` mean, deviation and 99th percentile of each corner of the picture: where markers and letters stand.
     peaks
         ``[K, 2]`` row and column of the map's peak, as shares of the picture.
     maps
@@ -75,6 +79,7 @@ class Observation:
     has_frame: bool
     novelty: float
     brightness: tuple[float, float]
+    corners: Floats
     logits: Floats
     chances: Floats
     words: NDArray[np.int8]
@@ -114,6 +119,7 @@ def observe(
         has_frame=body is not None,
         novelty=float("nan") if inference.novelty is None else inference.novelty,
         brightness=(float(made.array.mean()), float(made.array.std())),
+        corners=_corners(frame.display),
         logits=inference.logits,
         chances=chances,
         words=words,
@@ -168,6 +174,16 @@ def _frame(frame: DecodedFrame, inference: Inference, geometry: Geometry, spec: 
     if inference.anatomy is None or spec.anatomy is None:
         return foreground_frame(frame.display)
     return anatomy_frame(crop_to_source(inference.anatomy, geometry), geometry.source_shape)
+
+
+def _corners(display: Floats) -> Floats:
+    rows, columns = (max(1, round(CORNER * side)) for side in display.shape)
+    parts = [
+        display[row, column]
+        for row in (slice(None, rows), slice(-rows, None))
+        for column in (slice(None, columns), slice(-columns, None))
+    ]
+    return np.array([[p.mean(), p.std(), np.percentile(p, 99)] for p in parts], dtype=np.float32).ravel()
 
 
 def _shares(inference: Inference, spec: EngineSpec) -> Floats:

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from radiolucent.cohort.measure import NAN, Interval
 from radiolucent.cohort.validation.atlas import Cell, Maps
 from radiolucent.cohort.validation.charts import Line, calibration, decision, forest, heat
+from radiolucent.cohort.validation.page_probes import shortcuts_of, stress_of
 from radiolucent.cohort.validation.performance import Performance
 from radiolucent.cohort.validation.records import Shift, Validation
 from radiolucent.cohort.validation.subgroups import FOUND, GroupFigures, Stratum
@@ -64,13 +65,16 @@ def render(
     sections = [("shift", "Against the reference")] if shift else []
     if glance:
         sections += [("reads", "How well it reads"), ("trust", "Probabilities"), ("groups", "For whom it reads worse")]
-    sections += [("atlas", "Where it looks"), ("images", "Which images")]
+    sections += [("atlas", "Where it looks"), ("shortcuts", "Shortcuts")]
+    sections += [("stress", "Small changes")] if found.stress else []
+    sections.append(("images", "Which images"))
     groups = list(_groups(found, names))
     return _templates().get_template("validation.html.j2").render(
         v=found, names=names, shift=shift, glance=glance, sections=sections,
         headline=_headline(found, names), refused=sum(found.cohort.refused.values()),
         trusts=[_trust(p) for p in sayable], groups=groups, group_words=_group_words(found),
-        atlas=list(_atlas(found, names, strata, maps, bodies)), disclaimer=DISCLAIMER, **style(),
+        atlas=list(_atlas(found, names, strata, maps, bodies)), disclaimer=DISCLAIMER,
+        shortcuts=shortcuts_of(found, names), stress=stress_of(found), **style(),
     )  # fmt: skip
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from radiolucent.cohort.measure import RESAMPLES, Interval
 from radiolucent.cohort.validation.atlas import PERMUTATIONS, Cell
 from radiolucent.cohort.validation.performance import Performance
+from radiolucent.cohort.validation.shortcuts import Baseline, Follow, Leak
+from radiolucent.cohort.validation.stress import Stress
 from radiolucent.cohort.validation.subgroups import GroupFigures, Worst
 
 SCHEMA = "radiolucent.validation/1"
@@ -26,6 +28,8 @@ class Ask:
         Labels for a folder, and boxes.
     reference
         Folder of an earlier validation, whose maps and scores this cohort is compared with.
+    stress
+        So many images are changed a little and read again (`stress`); 0: none.
     prevalence
         Share of positives at which predictive values are stated; ``None``: the cohort's own.
     """
@@ -37,6 +41,7 @@ class Ask:
     prevalence: float | None = None
     resamples: int = RESAMPLES
     permutations: int = PERMUTATIONS
+    stress: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,4 +153,8 @@ class Validation:
     worst: tuple[Worst, ...]
     atlas: tuple[Cell, ...]
     shift: Shift | None
+    baselines: tuple[Baseline, ...]
+    leaks: tuple[Leak, ...]
+    follows: tuple[Follow, ...]
+    stress: tuple[Stress, ...]
     observations: str

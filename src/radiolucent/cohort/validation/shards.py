@@ -31,7 +31,7 @@ HALVED = ("maps", "body", "embedding")
 LARGE = ("maps", "body", "embedding")
 """Read from disk only where they are needed."""
 ARRAYS = (
-    *("novelty", "brightness", "age_years", "has_frame", "logits", "chances", "words"),
+    *("novelty", "brightness", "corners", "age_years", "has_frame", "logits", "chances", "words"),
     *("shares", "margins", "evidence", "peaks", *LARGE),
 )
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from radiolucent.cohort.measure import NAN, NOTHING, Floats, Groups, Interval
-from radiolucent.cohort.needs import need
+from radiolucent.cohort.measure import NAN, Interval
 from radiolucent.cohort.validation.atlas import Cell, Part, cell_of, draw, farthest, permuted, reaching, with_rates
-from radiolucent.cohort.validation.estimates import LEAST_UNITS, auc_estimate, corrected
+from radiolucent.cohort.validation.estimates import corrected
+from radiolucent.cohort.validation.probing import embedded, readable
 from radiolucent.cohort.validation.records import ScoreShift, Shift
 from radiolucent.cohort.validation.shards import Observed, read_columns
 from radiolucent.cohort.validation.subgroups import Stratum
@@ -19,9 +19,6 @@ from radiolucent.errors import SettingsError
 from radiolucent.records.engine import EngineSpec
 
 HERE = "against the reference"
-FOLDS = 5
-EMBEDDED = 2000
-"""Images of each side whose embeddings are compared."""
 
 
 def read_reference(folder: Path, spec: EngineSpec) -> Observed:
@@ -121,33 +118,8 @@ def _cells(here: Observed, reference: Observed, spec: EngineSpec, permutations: 
 
 def told_apart(here: Observed, reference: Observed, *, seed: int = 6) -> Interval:
     """AUC of telling the cohorts by embedding: logistic regression, five folds, patients kept together."""
-    parts = [_embedded(o, seed) for o in (here, reference)]
-    features = np.concatenate([p[0] for p in parts])
-    groups = np.char.add(np.concatenate([p[1] for p in parts]), np.repeat(["/a", "/b"], [len(p[1]) for p in parts]))
-    return readable(features, np.repeat([1.0, 0.0], [len(p[1]) for p in parts]), groups)
-
-
-def readable(features: Floats, labels: Floats, groups: Groups) -> Interval:
-    """AUC with which a label can be read from features, out of fold; nothing with few patients of a class."""
-    if min(len(np.unique(groups[labels == value])) for value in (0.0, 1.0)) < LEAST_UNITS:
-        return NOTHING
-    linear, model, preparing = (
-        need("sklearn.linear_model"),
-        need("sklearn.model_selection"),
-        need("sklearn.preprocessing"),
-    )
-    made = need("sklearn.pipeline").make_pipeline(
-        preparing.StandardScaler(), linear.LogisticRegression(C=0.01, max_iter=500)
-    )
-    folds = model.StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
-    scores = model.cross_val_predict(made, features, labels, groups=groups, cv=folds, method="decision_function")
-    return auc_estimate(scores, labels, groups).interval
-
-
-def _embedded(observed: Observed, seed: int) -> tuple[Floats, Groups]:
-    at = np.sort(np.random.default_rng(seed).permutation(len(observed))[:EMBEDDED])
-    values: list[Floats] = [np.zeros(0)] * len(at)
-    for here, found in observed.large("embedding", at):
-        for position, row in zip(here, found, strict=True):
-            values[position] = row.astype(np.float64)
-    return np.array(values), observed.groups[at]
+    (ours, mine), (theirs, others) = embedded(here, seed), embedded(reference, seed)
+    sizes = [len(mine), len(others)]
+    groups = np.concatenate([here.groups[mine], reference.groups[others]])
+    groups = np.char.add(groups, np.repeat(["/a", "/b"], sizes))
+    return readable(np.concatenate([ours, theirs]), np.repeat([1.0, 0.0], sizes), groups)

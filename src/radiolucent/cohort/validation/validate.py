@@ -21,7 +21,9 @@ from radiolucent.cohort.validation.records import Ask, Cohort, Places, Validatio
 from radiolucent.cohort.validation.roster import Roster, read_roster, split_of
 from radiolucent.cohort.validation.shards import Observed, folder_of, read_columns
 from radiolucent.cohort.validation.shift import read_reference, shift
+from radiolucent.cohort.validation.shortcuts import baselines, follows, leaks
 from radiolucent.cohort.validation.strata import NOT_STATED
+from radiolucent.cohort.validation.stress import Stress, stress
 from radiolucent.cohort.validation.subgroups import (
     GroupFigures,
     Stratum,
@@ -83,7 +85,9 @@ def validate(
     findings = list(_findings(observed, spec, ask, progress))
     rows = _subgroups(observed, spec, strata[1:])
     maps, bodies = mean_maps(observed, strata, reach)
-    keys = [f.key for f in spec.findings]
+    keys, every = [f.key for f in spec.findings], _all_findings(spec)
+    labels = [labels_of(observed, key) for key, _, _ in every]
+    progress("shortcuts", 0, 1)
     return Found(
         validation=Validation(
             engine=spec.id,
@@ -100,6 +104,10 @@ def validate(
             shift=None
             if reference is None
             else shift(observed, reference, spec, name=str(ask.reference), permutations=ask.permutations),
+            baselines=baselines(observed, [k for k, _, _ in every], labels),
+            leaks=leaks(observed, strata),
+            follows=follows(observed, keys, labels[: len(keys)], strata),
+            stress=_stress(observed, engine, ask, progress),
             observations=folder.relative_to(out).as_posix(),
         ),
         engine=engine,
@@ -113,7 +121,7 @@ def validate(
 
 def _check(ask: Ask) -> None:
     wrong_share = ask.prevalence is not None and not 0 < ask.prevalence < 1
-    if ask.resamples < 1 or ask.permutations < 1 or wrong_share:
+    if ask.resamples < 1 or ask.permutations < 1 or ask.stress < 0 or wrong_share:
         raise SettingsError(
             "validate_option",
             found=f"resamples {ask.resamples}, permutations {ask.permutations}, prevalence {ask.prevalence}",
@@ -142,6 +150,21 @@ def _gather(roster: Roster, engine: Engine, folder: Path, progress: Progress) ->
         progress("reading", done, len(roster.cases))
 
     gather(roster.cases, engine, folder, progress=step)
+
+
+def _stress(observed: Observed, engine: Engine, ask: Ask, progress: Progress) -> tuple[Stress, ...]:
+    if not ask.stress:
+        return ()
+    at = np.sort(np.random.default_rng(7).permutation(len(observed))[: ask.stress])
+    done = 0
+
+    def step(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("small changes", done, len(at))
+
+    cases, groups = [observed.cases[i] for i in at], observed.groups[at].tolist()
+    return stress(cases, groups, engine, resamples=ask.resamples, progress=step)
 
 
 def _all_findings(spec: EngineSpec) -> list[tuple[str, str, float]]:

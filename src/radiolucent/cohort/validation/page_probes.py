@@ -1,0 +1,55 @@
+"""The page's sections on shortcuts and small changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from radiolucent.cohort.validation.charts import Line, forest
+from radiolucent.cohort.validation.records import Validation
+
+MOST_FOLLOWS, MOST_LEAKS = 20, 24
+NEAR = 0.05
+"""A blind reader whose AUC comes this near the engine's, or passes it, is told."""
+
+
+def shortcuts_of(found: Validation, names: Mapping[str, str]) -> dict[str, Any]:
+    """Blind readers, what the embedding gives away, and scores that follow it."""
+    lines = []
+    for b in found.baselines:
+        lines.append(Line(name=names[b.key], said=b.engine, note=f"n {b.images}"))
+        for word, said in (("brightness alone", b.brightness), ("corners alone", b.corners)):
+            near = said.low > 0.5 and said.value > b.engine.value - NEAR
+            lines.append(
+                Line(name=word, said=said, note="gives it away" if near else "", mark="found" if near else "quiet")
+            )
+    leaks = sorted(found.leaks, key=lambda leak: -leak.readable.value)
+    told = [
+        Line(
+            name=f"{leak.by.replace('_', ' ')}: {leak.value}",
+            said=leak.readable,
+            note=f"n {leak.images}",
+            mark="found" if leak.readable.low > 0.8 else "plain",
+        )
+        for leak in leaks[:MOST_LEAKS]
+    ]
+    suspects = sorted((f for f in found.follows if f.is_suspect), key=lambda f: -abs(f.auc.value - 0.5))
+    return {
+        "blind": forest(lines, name="AUC of the engine and of readers who see no patient", at=0.5) if lines else None,
+        "leaks": forest(told, name="AUC with which an attribute is read from the embedding", at=0.5) if told else None,
+        "follows": suspects[:MOST_FOLLOWS],
+        "suspects": len(suspects),
+        "asked": len(found.follows),
+        "names": names,
+    }
+
+
+def stress_of(found: Validation) -> dict[str, Any] | None:
+    """Flips by change."""
+    if not found.stress:
+        return None
+    top = max(s.flips.high for s in found.stress)
+    high = min(1.0, max(0.2, math.ceil(top * 5) / 5))
+    lines = [Line(name=s.name, said=s.flips, note=f"map {s.map_agreement.value:.2f}") for s in found.stress]
+    return {"chart": forest(lines, name="Share of findings that cross their threshold, by change", high=high)}
