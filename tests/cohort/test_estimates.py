@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from radiolucent.cohort.validation.estimates import (
     auc_estimate,
+    auc_gap,
     corrected,
     difference,
     share_estimate,
@@ -98,3 +99,23 @@ def test_patients_needed_shrink_the_interval_as_told() -> None:
     found = share_estimate(hits, np.arange(200).astype(str))
     needed = units_needed(found, 0.05)
     assert needed == int(np.ceil(stats.norm.ppf(0.975) ** 2 * 0.3 * 0.7 / 0.05**2))
+
+
+def test_a_paired_difference_is_delongs() -> None:
+    random = np.random.default_rng(11)
+    labels = np.repeat([0.0, 1.0], [50, 35])
+    shared = random.normal(labels, 1.0)
+    first, second = shared + random.normal(0, 0.5, 85), shared + random.normal(0, 0.5, 85)
+    found = auc_gap(first, second, labels, np.arange(85).astype(str))
+    parts = []
+    for scores in (first, second):
+        x, y = scores[labels == 1], scores[labels == 0]
+        wins = (x[:, None] > y).astype(float)
+        parts.append((wins.mean(axis=1), wins.mean(axis=0)))
+    by_positive, by_negative = (np.cov([parts[0][side], parts[1][side]]) for side in (0, 1))
+    turn = np.array([-1.0, 1.0])
+    variance = turn @ (by_positive / 35 + by_negative / 50) @ turn
+    gap = roc_auc_score(labels, second) - roc_auc_score(labels, first)
+    assert found.gap.value == pytest.approx(gap, abs=1e-12)
+    assert found.gap.high - found.gap.value == pytest.approx(stats.norm.ppf(0.975) * np.sqrt(variance), abs=1e-9)
+    assert found.p == pytest.approx(2 * stats.norm.sf(abs(gap) / np.sqrt(variance)), abs=1e-9)

@@ -28,6 +28,9 @@ def validate(
     out: Annotated[Path, typer.Option("--out", help="Folder of the report.")] = Path("radiolucent-validation"),
     resamples: Annotated[int, typer.Option("--resamples", help="Bootstrap resamples over patients.")] = 1000,
     permutations: Annotated[int, typer.Option("--permutations", help="Permutations of patients for maps.")] = 999,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="Package of the version that runs now: what a change would do.")
+    ] = None,
     stress: Annotated[
         int, typer.Option("--stress", help="Change so many images a little and read them again; 0: none.")
     ] = 0,
@@ -43,6 +46,7 @@ def validate(
         resamples=resamples,
         permutations=permutations,
         stress=stress,
+        against=against,
     )
     told = Console(stderr=True)
     with told.status("loading") as status:
@@ -66,5 +70,7 @@ def _print(found: Validation) -> None:
         table.add_row(row.key, f"{row.positives} / {row.images}", *said, row.saying.partition(":")[0])
     if found.findings:
         console.print(table)
+    if found.change is not None:
+        console.print(f"[bold]{found.change.old} to {found.change.new}: {found.change.verdict}[/], {found.change.why}.")
     for remark in found.cohort.remarks:
         console.print(f"[yellow]Note[/]: {remark}.", highlight=False, soft_wrap=True)

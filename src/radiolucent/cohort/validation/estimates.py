@@ -44,33 +44,42 @@ def auc_estimate(scores: Floats, labels: Floats, groups: Groups) -> Estimate:
     Structural components by midranks (Sun and Xu 2014), summed by patient (Obuchowski 1997): with one image of each
     patient it is DeLong's own variance. ``units`` is the smaller number of positive and negative patients.
     """
+    positive = labels == 1
+    if positive.all() or not positive.any():
+        return NO_ESTIMATE
+    above, below = _components(scores, positive)
+    area = float(above.mean())
+    units = min(len(np.unique(groups[positive])), len(np.unique(groups[~positive])))
+    error = _error(above, below, positive, groups) if units > 1 else NAN
+    low, high = max(0.0, area - Z95 * error), min(1.0, area + Z95 * error)
+    return Estimate(
+        interval=Interval(area, low, high) if units > 1 else Interval(area, NAN, NAN), error=error, units=units
+    )
+
+
+def _components(scores: Floats, positive: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Structural components of an AUC: for a positive, the negatives below it; for a negative, the positives above."""
     from scipy.stats import rankdata  # slow to import, and every command imports this module
 
-    positive = labels == 1
-    m, n = int(positive.sum()), int((~positive).sum())
-    if m == 0 or n == 0:
-        return NO_ESTIMATE
-    ranks = rankdata(scores)
+    ranks, m, n = rankdata(scores), int(positive.sum()), int((~positive).sum())
     above = (ranks[positive] - rankdata(scores[positive])) / n
     below = 1.0 - (ranks[~positive] - rankdata(scores[~positive])) / m
-    area = float(above.mean())
+    return np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+
+
+def _error(above: Floats, below: Floats, positive: NDArray[np.bool_], groups: Groups) -> float:
+    """Standard error of the mean of components, patients as clusters; of one AUC or of a difference of two."""
+    m, n = len(above), len(below)
     _, inverse = np.unique(groups, return_inverse=True)
     count = int(inverse.max()) + 1
-    first = _sums(above - area, inverse[positive], count)
-    second = _sums(below - area, inverse[~positive], count)
-    with_positive = len(np.unique(inverse[positive]))
-    with_negative = len(np.unique(inverse[~positive]))
-    units = min(with_positive, with_negative)
-    if units < 2:
-        return Estimate(interval=Interval(area, NAN, NAN), error=NAN, units=units)
+    first = _sums(above - above.mean(), inverse[positive], count)
+    second = _sums(below - below.mean(), inverse[~positive], count)
     variance = (
-        _share(with_positive) * float(first @ first) / m**2
-        + _share(with_negative) * float(second @ second) / n**2
+        _share(len(np.unique(inverse[positive]))) * float(first @ first) / m**2
+        + _share(len(np.unique(inverse[~positive]))) * float(second @ second) / n**2
         + 2.0 * _share(count) * float(first @ second) / (m * n)
     )
-    error = math.sqrt(max(variance, 0.0))
-    low, high = max(0.0, area - Z95 * error), min(1.0, area + Z95 * error)
-    return Estimate(interval=Interval(area, low, high), error=error, units=units)
+    return math.sqrt(max(variance, 0.0))
 
 
 def _share(units: int) -> float:
@@ -137,3 +146,30 @@ def units_needed(estimate: Estimate, half_width: float) -> int | None:
     if not estimate.error > 0:
         return None
     return math.ceil(estimate.units * (Z95 * estimate.error / half_width) ** 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paired:
+    """Two AUCs of the same images and the difference of the second from the first."""
+
+    first: Interval
+    second: Interval
+    gap: Interval
+    p: float
+    units: int
+
+
+def auc_gap(first: Floats, second: Floats, labels: Floats, groups: Groups) -> Paired:
+    """Paired difference of two AUCs (DeLong, DeLong and Clarke-Pearson 1988), patients as clusters."""
+    from scipy.stats import norm
+
+    one, two = auc_estimate(first, labels, groups), auc_estimate(second, labels, groups)
+    if one.units < 2:
+        return Paired(first=one.interval, second=two.interval, gap=NOTHING, p=NAN, units=one.units)
+    positive = labels == 1
+    before, after = _components(first, positive), _components(second, positive)
+    error = _error(after[0] - before[0], after[1] - before[1], positive, groups)
+    gap = two.value - one.value
+    p = float(2 * norm.sf(abs(gap) / error)) if error > 0 else NAN
+    interval = Interval(gap, gap - Z95 * error, gap + Z95 * error)
+    return Paired(first=one.interval, second=two.interval, gap=interval, p=p, units=one.units)

@@ -68,6 +68,8 @@ def render(
     sections += [("atlas", "Where it looks"), ("shortcuts", "Shortcuts")]
     sections += [("stress", "Small changes")] if found.stress else []
     sections.append(("images", "Which images"))
+    if found.change is not None:
+        sections.insert(0, ("change", "Change of version"))
     groups = list(_groups(found, names))
     return _templates().get_template("validation.html.j2").render(
         v=found, names=names, shift=shift, glance=glance, sections=sections,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from radiolucent.cohort.measure import RESAMPLES, Interval
 from radiolucent.cohort.validation.atlas import PERMUTATIONS, Cell
+from radiolucent.cohort.validation.change import VersionChange
 from radiolucent.cohort.validation.performance import Performance
 from radiolucent.cohort.validation.shortcuts import Baseline, Follow, Leak
 from radiolucent.cohort.validation.stress import Stress
@@ -28,6 +29,8 @@ class Ask:
         Labels for a folder, and boxes.
     reference
         Folder of an earlier validation, whose maps and scores this cohort is compared with.
+    against
+        Package of the version that runs now, to compare this one with (`change`).
     stress
         So many images are changed a little and read again (`stress`); 0: none.
     prevalence
@@ -42,6 +45,7 @@ class Ask:
     resamples: int = RESAMPLES
     permutations: int = PERMUTATIONS
     stress: int = 0
+    against: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,4 +161,5 @@ class Validation:
     leaks: tuple[Leak, ...]
     follows: tuple[Follow, ...]
     stress: tuple[Stress, ...]
+    change: VersionChange | None
     observations: str

@@ -14,6 +14,7 @@ from radiolucent.cohort.measure import Floats, rate
 from radiolucent.cohort.needs import need
 from radiolucent.cohort.truth import place
 from radiolucent.cohort.validation.atlas import Maps, cells, draw, mean_maps, reaching
+from radiolucent.cohort.validation.change import VersionChange, version_change
 from radiolucent.cohort.validation.estimates import share_estimate
 from radiolucent.cohort.validation.gathering import gather
 from radiolucent.cohort.validation.performance import Performance, performance
@@ -108,6 +109,7 @@ def validate(
             leaks=leaks(observed, strata),
             follows=follows(observed, keys, labels[: len(keys)], strata),
             stress=_stress(observed, engine, ask, progress),
+            change=_change(observed, roster, spec, ask, out, progress),
             observations=folder.relative_to(out).as_posix(),
         ),
         engine=engine,
@@ -139,6 +141,17 @@ def _check(ask: Ask) -> None:
 
 def _everything(observed: Observed) -> Stratum:
     return Stratum(by="all", value="all", members=np.ones(len(observed), dtype=bool))
+
+
+def _change(
+    observed: Observed, roster: Roster, spec: EngineSpec, ask: Ask, out: Path, progress: Progress
+) -> VersionChange | None:
+    if ask.against is None:
+        return None
+    other = load(PackageFiles(ask.against))
+    folder = folder_of(out, roster.cases, other.spec)
+    _gather(roster, other, folder, progress)
+    return version_change(observed, read_columns(folder, roster.cases), spec, other.spec)
 
 
 def _gather(roster: Roster, engine: Engine, folder: Path, progress: Progress) -> None:

@@ -1,0 +1,219 @@
+"""Two versions of an engine on one cohort: what moved, which calls flip, and whether the new one may go in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from radiolucent.cohort.measure import NAN, Floats, Groups, Interval, mean, rate
+from radiolucent.cohort.validation.atlas import mean_estimate, total_variation
+from radiolucent.cohort.validation.estimates import LEAST_UNITS, Paired, auc_gap, share_estimate
+from radiolucent.cohort.validation.shards import Observed
+from radiolucent.errors import SettingsError
+from radiolucent.records.engine import EngineSpec
+
+AUC_MARGIN, RATE_MARGIN = 0.05, 0.10
+"""What may be lost at the lower end of the 95 % interval: of AUC; of sensitivity and of specificity."""
+NAMED = 50
+MAPS = 1000
+Verdict = Literal["go", "no-go", "cannot tell"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingChange:
+    """One finding before and after.
+
+    Parameters
+    ----------
+    correlation
+        Spearman correlation of both scores.
+    appear, vanish
+        Images whose call appears and vanishes, each version at its own threshold; ``flips`` is their share, ``right``
+        the share of flips that are right now, and ``flipped`` the first of their rows in the table.
+    auc
+        Of both, and the paired difference.
+    sensitivity_gap, specificity_gap
+        Difference at each version's own threshold.
+    old_threshold_sensitivity, old_threshold_specificity
+        Of the new version, if it were run at the old one's threshold.
+    map_distance
+        Mean distance of both maps of one image, where both versions reach their threshold.
+    """
+
+    key: str
+    images: int
+    correlation: float
+    mean_change: float
+    appear: int
+    vanish: int
+    flips: Interval
+    right: Interval
+    flipped: tuple[int, ...]
+    auc: Paired
+    sensitivity_gap: Interval
+    specificity_gap: Interval
+    old_threshold_sensitivity: float
+    old_threshold_specificity: float
+    map_distance: float
+    verdict: Verdict
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionChange:
+    """The record of a change of version: what was compared, by which rule, and what follows."""
+
+    old: str
+    old_sha256: str
+    new: str
+    new_sha256: str
+    images: int
+    patients: int
+    auc_margin: float
+    rate_margin: float
+    verdict: Verdict
+    why: str
+    findings: tuple[FindingChange, ...]
+
+
+def version_change(new: Observed, old: Observed, spec: EngineSpec, before: EngineSpec) -> VersionChange:
+    """Compare two versions on the images that both have read.
+
+    Raises
+    ------
+    SettingsError
+        ``other_version`` where the engines share no finding.
+    """
+    keys = [f.key for f in before.findings]
+    shared = [f.key for f in spec.findings if f.key in keys]
+    if not shared:
+        raise SettingsError(
+            "other_version",
+            found=f"{before.id} and {spec.id} without one finding in common",
+            expected="two versions of one engine",
+            action="Give the package of the other version with --against.",
+        )
+    places = {case.row: i for i, case in enumerate(old.cases)}
+    at = [i for i, case in enumerate(new.cases) if case.row in places]
+    pair = (np.array(at, dtype=np.intp), np.array([places[new.cases[i].row] for i in at], dtype=np.intp))
+    rows = tuple(_finding(key, new, old, pair, spec, before) for key in shared)
+    verdict, why = _overall(rows)
+    return VersionChange(
+        old=f"{before.id} {before.version}",
+        old_sha256=before.sha256,
+        new=f"{spec.id} {spec.version}",
+        new_sha256=spec.sha256,
+        images=len(at),
+        patients=len(set(new.groups[pair[0]])),
+        auc_margin=AUC_MARGIN,
+        rate_margin=RATE_MARGIN,
+        verdict=verdict,
+        why=why,
+        findings=rows,
+    )
+
+
+def _overall(rows: Sequence[FindingChange]) -> tuple[Verdict, str]:
+    bad = [row.key for row in rows if row.verdict == "no-go"]
+    if bad:
+        return "no-go", f"worse beyond the margins: {', '.join(bad)}"
+    good = [row.key for row in rows if row.verdict == "go"]
+    if good:
+        return "go", f"not worse beyond the margins in all that can be judged: {', '.join(good)}"
+    return "cannot tell", "no finding has enough patients for the margins"
+
+
+def _finding(
+    key: str,
+    new: Observed,
+    old: Observed,
+    pair: tuple[NDArray[np.intp], NDArray[np.intp]],
+    spec: EngineSpec,
+    before: EngineSpec,
+) -> FindingChange:
+    from scipy.stats import spearmanr
+
+    k, j = ([f.key for f in s.findings].index(key) for s in (spec, before))
+    threshold, other = spec.findings[k].threshold, before.findings[j].threshold
+    after, first = new.arrays["chances"][pair[0], k], old.arrays["chances"][pair[1], j]
+    said, had = after >= threshold, first >= other
+    groups = new.groups[pair[0]]
+    truth = np.array([new.cases[i].labels.get(key, NAN) for i in pair[0]])
+    known, flip = ~np.isnan(truth), said != had
+    right = (said == (truth == 1))[flip & known]
+    area = auc_gap(first[known], after[known], truth[known], groups[known])
+    gaps = [_gap(said, had, groups, truth == value, value == 1) for value in (1, 0)]
+    verdict, why = judge(area, *gaps)
+    return FindingChange(
+        key=key,
+        images=len(after),
+        correlation=float(spearmanr(first, after).statistic) if len(after) > 2 and np.ptp(first) > 0 else NAN,
+        mean_change=float((after - first).mean()) if len(after) else NAN,
+        appear=int((said & ~had).sum()),
+        vanish=int((had & ~said).sum()),
+        flips=share_estimate(flip, groups).interval,
+        right=share_estimate(right, groups[flip & known]).interval,
+        flipped=tuple(new.cases[i].row for i in pair[0][flip][:NAMED]),
+        auc=area,
+        sensitivity_gap=gaps[0],
+        specificity_gap=gaps[1],
+        old_threshold_sensitivity=rate((after >= other)[truth == 1]),
+        old_threshold_specificity=rate((after < other)[truth == 0]),
+        map_distance=_maps(new, old, pair, said & had, k, j),
+        verdict=verdict,
+        why=why,
+    )
+
+
+def _gap(
+    said: NDArray[np.bool_], had: NDArray[np.bool_], groups: Groups, here: NDArray[np.bool_], called: bool
+) -> Interval:
+    """Paired difference of sensitivity (or specificity) with its interval over patients."""
+    change = (said[here] == called).astype(np.float64) - (had[here] == called)
+    return mean_estimate(change, groups[here]).interval
+
+
+def judge(area: Paired, sensitivity: Interval, specificity: Interval) -> tuple[Verdict, str]:
+    """Whether one finding is not worse beyond the margins; no-go where it is surely worse beyond one of them."""
+    if area.units < LEAST_UNITS:
+        return "cannot tell", f"too few to say: {area.units} patients of the rarer class"
+    named = (
+        ("AUC", area.gap, AUC_MARGIN),
+        ("sensitivity", sensitivity, RATE_MARGIN),
+        ("specificity", specificity, RATE_MARGIN),
+    )
+    worse = [name for name, gap, margin in named if gap.value < -margin and gap.high < 0]
+    if worse:
+        return "no-go", f"{' and '.join(worse)} fell beyond the margin, and not by chance"
+    wide = [name for name, gap, margin in named if not gap.low > -margin]
+    if wide:
+        return "cannot tell", f"the interval of {' and '.join(wide)} reaches beyond the margin"
+    return "go", "within the margins"
+
+
+def _maps(
+    new: Observed,
+    old: Observed,
+    pair: tuple[NDArray[np.intp], NDArray[np.intp]],
+    reached: NDArray[np.bool_],
+    k: int,
+    j: int,
+) -> float:
+    both = np.flatnonzero(reached)[:MAPS]
+    if len(both) == 0:
+        return NAN
+    mine, other = _load(new, pair[0][both], k), _load(old, pair[1][both], j)
+    there = (mine.sum(axis=1) > 0) & (other.sum(axis=1) > 0)
+    return mean(total_variation(mine[there], other[there]))
+
+
+def _load(observed: Observed, at: NDArray[np.intp], k: int) -> NDArray[np.float32]:
+    rows: list[Floats | NDArray[np.float32]] = [np.zeros(0)] * len(at)
+    for here, values in observed.large("maps", at):
+        for position, value in zip(here, values[:, k], strict=True):
+            rows[position] = value.ravel()
+    return np.array(rows, dtype=np.float32)
