@@ -83,7 +83,7 @@ MODELS = models()
 
 
 def test_every_table_has_its_section_in_the_order_of_the_code() -> None:
-    assert len(MODELS) == 18
+    assert len(MODELS) == 20
     titles = [title for title in sections() if title in MODELS]
     in_code = [title for title in MODELS if title != TLS]
     assert [t for t in titles if t != TLS] == in_code
@@ -121,6 +121,9 @@ def test_every_example_of_a_row_can_be_written_so(title: str, tmp_path: Path) ->
             raise AssertionError(f"{title} {name}: {error}\n{text}") from error
 
 
+OIDC = ['issuer = "https://p.example"', 'client_id = "x"', 'address = "https://r.example"']
+
+
 def complete(title: str, row: str) -> str:
     """A file around one row, with what its table needs besides."""
     needs = {
@@ -129,11 +132,15 @@ def complete(title: str, row: str) -> str:
         "`[[destinations]]`": ['name = "pacs"', 'kind = "dimse"', 'host = "h"', "port = 1", 'ae_title = "A"'],
         "`[[archives]]`": ['name = "pacs"', 'kind = "dimse"', 'host = "h"', "port = 1", 'ae_title = "A"'],
         "`[[sites]]`": ['name = "north"'],
+        "`[oidc]`": [*OIDC, 'roles = [{ value = "x", role = "qa" }]'],
+        "`[[oidc.roles]]`": ['value = "x"', 'role = "qa"'],
         "`[retention]`": ["images_days = 1"],
     }.get(title, [])
     name = row.split(" =")[0]
     body = "\n".join([*(need for need in needs if need.split(" =")[0] != name), row])
     head = "" if title == "The file's first rows" else "[dicom.tls]" if title == TLS else title.strip("`")
+    if title == "`[[oidc.roles]]`":
+        head = "\n".join(["[oidc]", *OIDC, head])
     ends = ""
     if name == "destinations":
         ends = "".join(
@@ -176,6 +183,13 @@ def test_the_examples_say_what_they_promise(tmp_path: Path) -> None:
 
 DIMSE = '[[destinations]]\nname = "pacs"\nkind = "dimse"\nhost = "h"\nport = 1\nae_title = "A"\n'
 WRONG = [
+    pytest.param(
+        '[oidc]\nissuer = "http://p.example"\nclient_id = "x"\naddress = "https://r.example"',
+        "oidc.issuer",
+        "http://p.example",
+        "https://",
+        id="a provider without TLS",
+    ),
     pytest.param(
         '[[sites]]\nname = "a"\ncallers = ["CR"]\n[[sites]]\nname = "b"\ncallers = ["CR"]',
         "sites.callers",

@@ -1,7 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { api, problemOf, type Problem } from "../api/client";
 import type { Door, Session } from "../api/types";
-import { forgetAddress, here } from "../route";
+import { forgetAddress, go, here } from "../route";
 import { Field, Trouble, Waiting } from "./parts";
 
 type Props = { onEntered: (session: Session) => void; notice?: string };
@@ -11,6 +11,10 @@ export function SignIn({ onEntered, notice }: Props) {
   const [way, token] = useState(here)[0];
   const [door, setDoor] = useState<Door | null>(null);
   useEffect(() => void api.door().then(setDoor, () => undefined), []);
+  const entered = (session: Session) => {
+    if (way === "refused") go("");
+    onEntered(session);
+  };
   return (
     <main class="door">
       <section>
@@ -21,11 +25,34 @@ export function SignIn({ onEntered, notice }: Props) {
         ) : way === "enter" && token ? (
           <Enter token={token} onEntered={onEntered} />
         ) : (
-          <Password door={door} onEntered={onEntered} />
+          <>
+            {way === "refused" && token && <Refused code={token} />}
+            <Password door={door} onEntered={entered} />
+          </>
         )}
         <p class="notice">{door?.notice ?? "Research software, not a medical device."}</p>
       </section>
     </main>
+  );
+}
+
+const REFUSALS: Record<string, string> = {
+  oidc_no_role: "You are known there, but have no role here.",
+  oidc_no_site: "You are known there, but have no site here.",
+  oidc_no_name: "The provider gives no name that can be used here.",
+  oidc_account: "Your account here is disabled, or somebody else has its name.",
+  oidc_unavailable: "The provider does not answer.",
+};
+
+/** Why the sign-in by the provider came to nothing. */
+function Refused({ code }: { code: string }) {
+  return (
+    <div class="trouble" role="alert">
+      <p>{REFUSALS[code] ?? "That sign-in did not succeed. Try again."}</p>
+      <p class="dim">
+        <code>{code}</code>
+      </p>
+    </div>
   );
 }
 

@@ -6,7 +6,7 @@ import re
 
 from radiolucent.errors import InputRefused
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,63}")
+NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{1,63}")
 
 
 def fit_name(name: str) -> str:
@@ -22,7 +22,7 @@ def fit_name(name: str) -> str:
         raise InputRefused(
             "name_unfit",
             found="a name that cannot be used",
-            expected="2 to 64 letters, digits, '.', '_' or '-', a letter or digit first",
+            expected="2 to 64 letters, digits, '.', '_', '@' or '-', a letter or digit first",
             action="Choose another name.",
         )
     return fit

@@ -79,7 +79,7 @@ class People:
                     raise _totp_needed()
                 if not person.has_totp or takes_code(entry, name, totp):
                     people.forgive(entry.connection, name)
-                    return self._open(entry, person, peer)
+                    return self.open(entry, person, peer)
             attempts.note_failure(entry, name, peer=peer, code="sign_in_failed")
         raise _failed()
 
@@ -134,7 +134,7 @@ class People:
             people.put(entry.connection, person, now=entry.at)
             people.set_password(entry.connection, person.name, hashed)
             self._told(entry, person.name, "password_set")
-            return self._open(entry, person, peer)
+            return self.open(entry, replace(person, has_password=True), peer)
 
     def change_password(self, name: str, *, old: str, new: str, peer: str) -> None:
         """Set another password; every session ends, this one too.
@@ -238,10 +238,11 @@ class People:
             self._told(entry, by, "password_reset", account=name)
             return self._link(entry, name)
 
-    def _open(self, entry: Entry, person: Person, peer: str) -> tuple[str, SignedIn]:
+    def open(self, entry: Entry, person: Person, peer: str, *, method: str = "password") -> tuple[str, SignedIn]:
+        """A session for whoever has shown who they are: its secret, and the session."""
         shown, csrf = limits.secret(), limits.secret()
         people.open_session(entry.connection, limits.digest(shown), person.name, csrf=csrf, now=entry.at)
-        entry.audit("login", actor=person.name, peer=peer, roles=", ".join(person.roles))
+        entry.audit("login", actor=person.name, peer=peer, roles=", ".join(person.roles), method=method)
         return shown, self._signed_in(person, csrf=csrf, begun_at=entry.at)
 
     def _signed_in(
@@ -252,7 +253,9 @@ class People:
             csrf=csrf,
             ends_at=begun_at + self.longest_s,
             opened=opened,
-            must_enrol_totp=not person.has_totp and not self._totp_roles.isdisjoint(person.roles),
+            must_enrol_totp=person.has_password
+            and not person.has_totp
+            and not self._totp_roles.isdisjoint(person.roles),
         )
 
     def _check_sites(self, sites: Sequence[str]) -> None:

@@ -33,7 +33,10 @@ EVERYTHING = Sight(sites=frozenset({"*"}))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """An account. ``sites`` is whose studies it may see; ``*`` is every site. ``has_totp``: a second factor is on."""
+    """An account. ``sites`` is whose studies it may see; ``*`` is every site. ``has_totp``: a second factor is on.
+
+    ``has_password``: a person has set one; whoever signs in by a provider needs none.
+    """
 
     name: str
     display: str
@@ -41,6 +44,7 @@ class Person:
     sites: tuple[str, ...] = ("*",)
     is_disabled: bool = False
     has_totp: bool = False
+    has_password: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from radiolucent.errors import SettingsError
 from radiolucent.records.person import MAIN_SITE, Role
 from radiolucent.settings.kinds import AeTitle, File, Many, Name, Port, ReadSet, Seconds, Table, Tls, WrongRow
 from radiolucent.settings.peers import Archive, Destination
-from radiolucent.settings.people import ReadingSite
+from radiolucent.settings.people import Oidc, ReadingSite
 
 
 class Caller(Table):
@@ -214,6 +214,7 @@ class Settings(Table):
     destinations: Many[Destination] = ()
     archives: Many[Archive] = ()
     sites: Many[ReadingSite] = ()
+    oidc: Oidc | None = None
 
     @model_validator(mode="after")
     def _coherent(self) -> Settings:
@@ -224,6 +225,9 @@ class Settings(Table):
             twice = sorted({n for n in given if given.count(n) > 1})
             if twice:
                 raise WrongRow(row, found=", ".join(twice), expected="each name once")
+        strange = sorted({*(() if self.oidc is None else self.oidc.sites)} - {"*", *self.site_names})
+        if strange:
+            raise WrongRow("oidc.sites", found=", ".join(strange), expected="sites that exist, or *")
         for number, rule in enumerate(self.rules):
             unknown = [n for n in rule.destinations if n not in names]
             if unknown:

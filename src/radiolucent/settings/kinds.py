@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -38,6 +39,20 @@ def _written_set(text: str) -> str:
     return text
 
 
+def is_safe_address(address: object) -> bool:
+    """Whether secrets may be sent to an address: over TLS, or within this machine."""
+    if not isinstance(address, str):
+        return False
+    parts = urlsplit(address)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost"))
+
+
+def _safe_address(text: str) -> str:
+    if not is_safe_address(text):
+        raise ValueError("an address that begins with https:// (or http:// on this machine)")
+    return text
+
+
 T = TypeVar("T")
 # What TOML has no type for is the only thing that is taken for another: text for a path, an array for a tuple.
 File = Annotated[Path, Field(strict=False)]
@@ -46,6 +61,7 @@ AeTitle = Annotated[str, AfterValidator(_ae_title)]
 Name = Annotated[str, AfterValidator(_name)]
 ReadSet = Annotated[str, AfterValidator(_read_set)]
 WrittenSet = Annotated[str, AfterValidator(_written_set)]
+SafeAddress = Annotated[str, AfterValidator(_safe_address)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 

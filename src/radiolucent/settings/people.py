@@ -1,8 +1,11 @@
-"""Tables about those who read: whose studies there are."""
+"""Tables about those who read: whose studies there are, and who vouches for people."""
 
 from __future__ import annotations
 
-from radiolucent.settings.kinds import AeTitle, Many, Name, Table
+from pydantic import model_validator
+
+from radiolucent.records.person import Role
+from radiolucent.settings.kinds import AeTitle, File, Many, Name, SafeAddress, Seconds, Table, Tls
 
 
 class ReadingSite(Table):
@@ -10,3 +13,41 @@ class ReadingSite(Table):
 
     name: Name
     callers: Many[AeTitle] = ()
+
+
+class OidcRole(Table):
+    """What a value of the claim of roles is worth here."""
+
+    value: str
+    role: Role
+
+
+class Oidc(Table):
+    """An OpenID provider that vouches for people. ``address`` is the page's own, as browsers call it.
+
+    Whoever has none of ``roles`` does not come in. ``sites_claim`` names a claim with names of sites; without it
+    everybody sees ``sites``.
+    """
+
+    issuer: SafeAddress
+    client_id: str
+    secret: File | None = None
+    address: SafeAddress
+    title: str = "Sign in with the hospital's account"
+    scopes: Many[str] = ("openid", "profile")
+    name_claim: str = "preferred_username"
+    display_claim: str = "name"
+    roles_claim: str = "groups"
+    sites_claim: str | None = None
+    sites: Many[str] = ("*",)
+    timeout_s: Seconds = 10.0
+    roles: Many[OidcRole] = ()
+    tls: Tls | None = None
+
+    @model_validator(mode="after")
+    def _useful(self) -> Oidc:
+        if "openid" not in self.scopes:
+            raise ValueError("scopes with openid")
+        if not self.roles:
+            raise ValueError("one [[oidc.roles]] or more: without any nobody comes in")
+        return self

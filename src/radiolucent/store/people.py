@@ -54,6 +54,7 @@ def everybody(connection: Connection) -> list[Person]:
             sites=tuple(json.loads(row.sites)),
             is_disabled=bool(row.is_disabled),
             has_totp=row.factor is not None,
+            has_password=row.password is not None,
         )
         for row in rows
     ]

@@ -190,6 +190,15 @@ links = Table(
 )
 """One-time links to set a password; ``name`` is empty in the link that makes the first administrator."""
 
+identities = Table(
+    "identities",
+    metadata,
+    Column("issuer", String(255), primary_key=True),
+    Column("subject", String(255), primary_key=True),
+    Column("name", String(64), ForeignKey("people.name"), nullable=False, unique=True),
+)
+"""Which account a person of an OpenID provider has."""
+
 factors = Table(
     "factors",
     metadata,

@@ -15,7 +15,7 @@ from radiolucent.errors import SettingsError
 from radiolucent.records.person import EVERYTHING
 from radiolucent.web.api.caller import Caller
 from radiolucent.web.api.endpoints import door_need
-from radiolucent.web.api.gate import SAFE, caller_from, session_of
+from radiolucent.web.api.gate import SAFE, caller_from, peer_of, session_of
 from radiolucent.web.api.ports import Access
 from radiolucent.web.dicomweb.answers import SIGHT
 
@@ -97,7 +97,8 @@ class DoorGate:
 
     def _is_anybody_known(self) -> bool:
         """Once somebody is, nobody is anonymous until the next start."""
-        if self._access is None or not (self._access.people.has_users() or self._access.machines.is_any()):
+        access = self._access
+        if access is None or not (access.oidc or access.people.has_users() or access.machines.is_any()):
             return False
         self._lets_anonymous = False
         return True
@@ -127,5 +128,5 @@ def _machine(name: str, scopes: Iterable[str], scope: Scope) -> Caller:
         display=name,
         sight=EVERYTHING,
         permissions=frozenset(scopes),
-        peer=str((scope.get("client") or ("",))[0]),
+        peer=peer_of(scope),
     )

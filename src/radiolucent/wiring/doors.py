@@ -23,6 +23,7 @@ from radiolucent.web.api.ports import Access
 from radiolucent.web.app import http_app
 from radiolucent.web.dicomweb.limits import WebLimits
 from radiolucent.wiring import tls
+from radiolucent.wiring.accounts import federated_of
 from radiolucent.wiring.archive import StoredArchive, WebReceiver
 from radiolucent.wiring.desks import desks
 from radiolucent.wiring.operations import RunningOperations
@@ -53,6 +54,7 @@ class HttpDoor:
                 factor=SecondFactor(installation.journal),
                 glass=BreakGlass(installation.journal, installation.meters),
                 machines=Machines(installation.journal),
+                oidc=federated_of(installation.settings, installation.journal, installation.people),
             ),
             lets_anonymous=http.is_local or http.allow_anonymous,
             desks=desks(installation),

@@ -6,7 +6,19 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 import radiolucent
-from radiolucent.web.api import break_glass, decisions, door, gate, me, oversight, problems, studies, tokens, worklist
+from radiolucent.web.api import (
+    break_glass,
+    decisions,
+    door,
+    gate,
+    me,
+    oidc,
+    oversight,
+    problems,
+    studies,
+    tokens,
+    worklist,
+)
 from radiolucent.web.api.ports import Access, Desks
 
 
@@ -15,7 +27,8 @@ def routes(access: Access, desks: Desks) -> FastAPI:
     app = FastAPI(title="Radiolucent", version=radiolucent.__version__, docs_url=None, redoc_url=None, openapi_url=None)
     problems.install(app)
     routers = (
-        door.router(access.people),
+        door.router(access.people, None if access.oidc is None else access.oidc.title),
+        oidc.router(access.oidc),
         me.router(access.people, access.factor),
         tokens.router(access.machines),
         break_glass.router(access.glass),

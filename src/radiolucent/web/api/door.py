@@ -15,7 +15,7 @@ from radiolucent.pipeline.people import People
 from radiolucent.records.person import Person, SignedIn
 from radiolucent.records.result import DISCLAIMER
 from radiolucent.web.api.caller import Caller, caller_of
-from radiolucent.web.api.gate import COOKIE, SESSION, permissions_now, shown_by
+from radiolucent.web.api.gate import COOKIE, SESSION, peer_of, permissions_now, set_session, shown_by
 from radiolucent.web.api.models import Body, Name, Names, Password
 
 Calling = Annotated[Caller, Depends(caller_of)]
@@ -55,7 +55,7 @@ class ChangeBody(Body):
     disabled: bool | None = None
 
 
-def router(people: People) -> APIRouter:
+def router(people: People, provider: str | None) -> APIRouter:
     """``/door``, ``/session``, ``/enrol``, ``/people``."""
     made = APIRouter()
 
@@ -63,18 +63,21 @@ def router(people: People) -> APIRouter:
     def door() -> Response:
         """What this is; nothing of anybody."""
         about = {"product": "Radiolucent", "version": radiolucent.__version__, "notice": DISCLAIMER}
-        return JSONResponse(about | {"oidc": None, "has_users": people.has_users()})
+        oidc = None if provider is None else {"title": provider}
+        return JSONResponse(about | {"oidc": oidc, "has_users": provider is not None or people.has_users()})
 
     @made.post("/session")
     def sign_in(request: Request, body: SignInBody) -> Response:
         """Sign in by name and password."""
-        return _begun(request, people, *people.sign_in(body.name, body.password, peer=_peer(request), totp=body.totp))
+        return _begun(
+            request, people, *people.sign_in(body.name, body.password, peer=peer_of(request.scope), totp=body.totp)
+        )
 
     @made.post("/enrol")
     def enrol(request: Request, body: EnrolBody) -> Response:
         """Set a password by a one-time link, and sign in."""
         shown, signed_in = people.enrol(
-            body.token, name=body.name, display=body.display, password=body.password, peer=_peer(request)
+            body.token, name=body.name, display=body.display, password=body.password, peer=peer_of(request.scope)
         )
         return _begun(request, people, shown, signed_in)
 
@@ -126,7 +129,7 @@ def link(shown: str) -> str:
 
 def _begun(request: Request, people: People, shown: str, signed_in: SignedIn) -> Response:
     answer = JSONResponse(_session(signed_in, people))
-    answer.set_cookie(COOKIE, shown, path="/", httponly=True, samesite="strict", secure=request.url.scheme == "https")
+    set_session(answer, shown, is_secure=request.url.scheme == "https")
     return answer
 
 
@@ -157,7 +160,3 @@ def _person(person: Person) -> dict[str, Any]:
         "disabled": person.is_disabled,
         "totp": person.has_totp,
     }
-
-
-def _peer(request: Request) -> str:
-    return "" if request.client is None else request.client.host

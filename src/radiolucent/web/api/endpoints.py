@@ -11,6 +11,8 @@ Need = Permission | Literal["open", "signed_in"]
 ENDPOINTS: Mapping[tuple[str, str], Need] = {
     ("GET", "/door"): "open",
     ("POST", "/session"): "open",
+    ("GET", "/session/oidc"): "open",
+    ("GET", "/session/oidc/callback"): "open",
     ("POST", "/enrol"): "open",
     ("GET", "/session"): "signed_in",
     ("DELETE", "/session"): "signed_in",

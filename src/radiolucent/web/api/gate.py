@@ -10,7 +10,7 @@ from typing import Protocol
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -67,6 +67,16 @@ def shown_by(scope: Scope) -> str | None:
     except CookieError:
         return None
     return None if found is None else found.value
+
+
+def peer_of(scope: Scope) -> str:
+    """Network address of the caller."""
+    return str((scope.get("client") or ("",))[0])
+
+
+def set_session(answer: Response, shown: str, *, is_secure: bool) -> None:
+    """Give the browser the secret of its session."""
+    answer.set_cookie(COOKIE, shown, path="/", httponly=True, samesite="strict", secure=is_secure)
 
 
 def session_of(scope: Scope, sessions: Sessions, *, in_use: bool = True) -> SignedIn | None:
@@ -146,7 +156,7 @@ def caller_from(signed_in: SignedIn, scope: Scope) -> Caller:
         display=person.display,
         sight=signed_in.sight,
         permissions=permissions_now(signed_in),
-        peer=str((scope.get("client") or ("",))[0]),
+        peer=peer_of(scope),
     )
 
 

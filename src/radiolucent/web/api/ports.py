@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radiolucent.pipeline.break_glass import BreakGlass
+from radiolucent.pipeline.federated import Federated
 from radiolucent.pipeline.machines import Machines
 from radiolucent.pipeline.people import People
 from radiolucent.pipeline.second_factor import SecondFactor
@@ -43,6 +44,7 @@ class Access:
     factor: SecondFactor
     glass: BreakGlass
     machines: Machines
+    oidc: Federated | None = None
 
 
 class Desk(Protocol):

@@ -15,6 +15,7 @@ from radiolucent.review.leases import LeaseHeld
 STATUS = {
     "sign_in_failed": 401,
     "totp_needed": 401,
+    "oidc_off": 404,
     "totp_is_on": 409,
     "too_many_attempts": 429,
     "link_used": 410,
