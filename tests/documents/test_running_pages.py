@@ -58,6 +58,7 @@ def test_every_meter_is_explained_and_no_other() -> None:
     meters.refused("x")
     meters.step("read", 0.1)
     meters.broke_glass()
+    meters.drift = {"an engine: what": 0.5}
     levels = Levels(
         studies={"done": 1},
         deliveries={("pacs", "sent"): 1},
@@ -70,7 +71,7 @@ def test_every_meter_is_explained_and_no_other() -> None:
     for family in text_string_to_metric_families(meters.text(levels).decode()):
         labels = {name for sample in family.samples for name in sample.labels} - {"le"}
         # Ours have them in one order each, which the page keeps.
-        shown = ",".join(name for name in ("code", "step", "destination", "state") if name in labels)
+        shown = ",".join(name for name in ("code", "step", "destination", "state", "chart") if name in labels)
         total = "_total" if family.type == "counter" else ""
         found.add(f"{family.name}{total}" + (f"{{{shown}}}" if shown else ""))
     found = {name for name in found if not name.endswith("_created") and "_created{" not in name}

@@ -29,6 +29,10 @@ class _Levels(Collector):
         self._meters = meters
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
+        drift = GaugeMetricFamily("radiolucent_drift", "Control chart, share of its limit", labels=["chart"])
+        for chart, share in self._meters.drift.items():
+            drift.add_metric([chart], share)
+        yield drift
         levels = self._meters.levels
         if levels is None:
             return
@@ -64,6 +68,7 @@ class Meters:
             "radiolucent_step_seconds", "Duration of a step", ["step"], buckets=SECONDS, registry=self._registry
         )
         self.levels: Levels | None = None
+        self.drift: Mapping[str, float] = {}
         self._registry.register(_Levels(self))
 
     def received(self, size_bytes: int) -> None:

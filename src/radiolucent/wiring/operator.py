@@ -11,6 +11,7 @@ from typing import Any
 from radiolucent.audit.export import from_lines
 from radiolucent.audit.key import open_key
 from radiolucent.audit.participants import Reporter
+from radiolucent.cohort.drift import Chart
 from radiolucent.errors import SettingsError
 from radiolucent.ingest.rules import StudyFacts, Tried, explain, facts_of
 from radiolucent.pipeline.journal import Journal
@@ -26,6 +27,7 @@ from radiolucent.store import intake, outbox, work
 from radiolucent.store.blobs import Blobs
 from radiolucent.store.database import Database, file_of
 from radiolucent.wiring.accounts import people_of
+from radiolucent.wiring.drift_watch import Drift
 from radiolucent.wiring.serving import MEGABYTE, clock
 from radiolucent.wiring.standing import standing
 
@@ -79,6 +81,10 @@ class Desk:
     def status(self, *, limit: int) -> dict[str, Any]:
         """Counts, ages and the last studies, without a word of a patient."""
         return standing(self._journal, self._blobs, limit=limit)
+
+    def drift(self) -> tuple[Chart, ...]:
+        """Control charts over every report that is kept, up to yesterday."""
+        return Drift(self._journal).look()
 
     def rerun(self, study_key: str) -> None:
         """Open a finished, unrouted or quarantined study again.
