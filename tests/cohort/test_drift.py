@@ -48,7 +48,7 @@ def test_a_clean_stream_keeps_the_stated_rate() -> None:
 
 
 def test_a_planted_drift_is_told_within_the_stated_delay() -> None:
-    """Half a standard deviation of the studies, 20 a day: within three weeks on every chart, within eight days on average."""
+    """Half a standard deviation of the studies, 20 a day: told within three weeks, on average within eight days."""
     found = []
     for seed in range(5):
         charts = stream(200, seed=100 + seed, shift=0.5, since=120)
