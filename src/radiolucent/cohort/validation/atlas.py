@@ -107,6 +107,11 @@ def mean_estimate(values: Floats, groups: Groups) -> Estimate:
     return Estimate(interval=Interval(middle, middle - Z95 * error, middle + Z95 * error), error=error, units=count)
 
 
+def _share(found: Estimate) -> Interval:
+    low, high = np.clip((found.interval.low, found.interval.high), 0.0, 1.0)
+    return Interval(found.value, float(low), float(high))
+
+
 def total_variation(first: Maps, second: Maps) -> NDArray[np.float64]:
     """Half the sum of absolute differences over the last axis, each map first brought to a sum of 1."""
     totals = [np.maximum(maps.sum(axis=-1, keepdims=True), 1e-12) for maps in (first, second)]
@@ -237,8 +242,8 @@ def cell_of(
         patients=here.patients,
         reached=here.reached,
         reached_patients=here.reached_patients,
-        inside=NOTHING if few else here.inside.interval,
-        margin=NOTHING if few else here.margin.interval,
+        inside=NOTHING if few else _share(here.inside),
+        margin=NOTHING if few else _share(here.margin),
         inside_gap=inside[0],
         inside_p=inside[1],
         margin_gap=margin[0],

@@ -57,10 +57,14 @@ def sections(
             )
         yield {
             "id": anchor(cell),
-            "name": f"{names[cell.key]}, {cell.by.replace('_', ' ')} {cell.value}",
-            "words": f"Distance {cell.distance:.2f}, by chance {cell.by_chance:.2f}; {cell.images} images.",
+            "name": f"{names[cell.key]}, {_side(cell)}",
+            "words": f"Distance {cell.distance:.2f}, by chance {cell.by_chance:.2f}; {cell.reached} such images.",
             "cases": shown,
         }
+
+
+def _side(cell: Cell) -> str:
+    return cell.by if cell.by == HERE else f"{cell.by.replace('_', ' ')} {cell.value}"
 
 
 def _truth(label: float) -> str:

@@ -17,7 +17,7 @@ from radiolucent.report.colour import table as colours
 from radiolucent.report.html import data_uri
 
 ROW, LEFT, PLOT, RIGHT = 22, 220, 360, 130
-SIDE, PAD = 260, 40
+SIDE, PAD, TOP = 260, 40, 26
 BODY_AT = 0.5
 Scale = Callable[[float], float]
 
@@ -80,12 +80,12 @@ def forest(lines: Sequence[Line], *, name: str, low: float = 0.0, high: float = 
 def _square(name: str, x_title: str, y_title: str, ticks: Sequence[tuple[float, str]], body: Sequence[str]) -> Markup:
     out = []
     for share, words in ticks:
-        x, y = PAD + share * SIDE, 12 + (1 - share) * SIDE
-        out += [_line(x, 12, x, 12 + SIDE, "grid"), _text(x, SIDE + 28, words, "tick", "middle")]
+        x, y = PAD + share * SIDE, TOP + (1 - share) * SIDE
+        out += [_line(x, TOP, x, TOP + SIDE, "grid"), _text(x, TOP + SIDE + 16, words, "tick", "middle")]
         out += [_line(PAD, y, PAD + SIDE, y, "grid"), _text(PAD - 6, y + 4, words, "tick", "end")]
-    out.append(_text(PAD + SIDE / 2, SIDE + 46, x_title, "axis", "middle"))
-    out.append(_text(PAD, 8, y_title, "axis"))
-    return _svg(PAD + SIDE + 16, SIDE + 54, name, [*out, *body])
+    out.append(_text(PAD + SIDE / 2, TOP + SIDE + 34, x_title, "axis", "middle"))
+    out.append(_text(PAD, 14, y_title, "axis"))
+    return _svg(PAD + SIDE + 16, TOP + SIDE + 42, name, [*out, *body])
 
 
 TICKS = tuple((i / 4, f"{i / 4:g}") for i in range(5))
@@ -93,11 +93,11 @@ TICKS = tuple((i / 4, f"{i / 4:g}") for i in range(5))
 
 def calibration(bins: Sequence[Bin], *, name: str) -> Markup:
     """Share of positives against the probability said, with the line on which both agree."""
-    body = [_line(PAD, 12 + SIDE, PAD + SIDE, 12, "rule")]
+    body = [_line(PAD, TOP + SIDE, PAD + SIDE, TOP, "rule")]
     points = []
     for b in bins:
         x = PAD + b.predicted * SIDE
-        low, high, middle = (12 + (1 - v) * SIDE for v in (b.observed.low, b.observed.high, b.observed.value))
+        low, high, middle = (TOP + (1 - v) * SIDE for v in (b.observed.low, b.observed.high, b.observed.value))
         body.append(_line(x, low, x, high, "bar plain"))
         points.append((x, middle))
     body.append('<polyline class="curve" points="{}"/>'.format(" ".join(f"{x:.1f},{y:.1f}" for x, y in points)))
@@ -112,7 +112,7 @@ def decision(curve: Sequence[Benefit], *, name: str, prevalence: float) -> Marku
 
     def at(threshold: float, value: float) -> tuple[float, float]:
         share = (min(max(value, bottom), top) - bottom) / (top - bottom)
-        return PAD + threshold / 0.8 * SIDE, 12 + (1 - share) * SIDE
+        return PAD + threshold / 0.8 * SIDE, TOP + (1 - share) * SIDE
 
     def curve_of(values: Sequence[tuple[float, float]], kind: str) -> str:
         return '<polyline class="{}" points="{}"/>'.format(kind, " ".join(f"{x:.1f},{y:.1f}" for x, y in values))
@@ -123,7 +123,7 @@ def decision(curve: Sequence[Benefit], *, name: str, prevalence: float) -> Marku
         body.append(_text(PAD - 6, at(0, tick)[1] + 4, f"{tick:.2f}", "tick", "end"))
     for tick in (0.0, 0.2, 0.4, 0.6, 0.8):
         x = at(tick, 0)[0]
-        body += [_line(x, 12, x, 12 + SIDE, "grid"), _text(x, SIDE + 28, f"{tick:g}", "tick", "middle")]
+        body += [_line(x, TOP, x, TOP + SIDE, "grid"), _text(x, TOP + SIDE + 16, f"{tick:g}", "tick", "middle")]
     body.append(curve_of([at(b.threshold, b.everyone) for b in curve], "curve quiet"))
     body.append(curve_of([at(b.threshold, b.engine) for b in curve], "curve"))
     return _square(name, "threshold probability", "net benefit (grey: call everyone)", (), body)

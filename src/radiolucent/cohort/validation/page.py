@@ -59,7 +59,7 @@ def render(
     reference
         Mean maps and body of the reference cohort: ``[1, K, GRID, GRID]`` and ``[1, GRID, GRID]``.
     """
-    sayable = [p for p in found.findings if not p.saying]
+    sayable = sorted((p for p in found.findings if not p.saying), key=lambda p: -p.positive_patients)
     glance = _glance(found.findings) if found.findings else None
     shift = None if found.shift is None or reference is None else _shift(found.shift, names, maps, bodies, reference)
     sections = [("shift", "Against the reference")] if shift else []
@@ -151,10 +151,25 @@ def _groups(found: Validation, names: Mapping[str, str]) -> Iterator[dict[str, A
         low = "" if w is None else f"lowest AUC {w.auc.value:.2f} where {w.by.replace('_', ' ')} is {w.value}"
         yield {
             "name": names[key],
-            "summary": "; ".join(part for part in (low, f"{few} groups too small to judge" if few else "") if part),
+            "summary": "; ".join(part for part in (low, _greatest_gap(kept), _few(few)) if part),
             "rows": kept,
             "chart": forest(lines, name=f"AUC of {names[key]} by group", at=whole[key].auc.value),
         }
+
+
+def _few(count: int) -> str:
+    return "" if count == 0 else f"{count} {'group' if count == 1 else 'groups'} too small to judge"
+
+
+def _greatest_gap(rows: Sequence[GroupFigures]) -> str:
+    """The greatest loss of sensitivity or specificity beyond chance, in words."""
+    losses = [(f.gap, f, r) for r in rows for f in r.figures[1:] if f.q < FOUND and f.gap < 0]
+    if not losses:
+        return ""
+    _, figure, row = min(losses, key=lambda one: one[0])
+    return (
+        f"{figure.figure} {figure.here.value:.2f} where {row.by.replace('_', ' ')} is {row.value} ({figure.gap:+.2f})"
+    )
 
 
 def _gap_note(row: GroupFigures) -> str:
