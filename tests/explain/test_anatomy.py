@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from radiolucent.explain.anatomy import coverage, crop_to_source, expected_region, frame, measure, share_inside
+from radiolucent.explain.anatomy import _median, coverage, crop_to_source, expected_region, frame, measure, share_inside
 from radiolucent.explain.marker import marker_under
 from radiolucent.explain.zones import zone
 from radiolucent.records.engine import Anatomy, ChannelSpec, Code, EngineSpec, FindingSpec, InputSpec, Population
@@ -147,3 +148,11 @@ def test_a_letter_under_the_peak_is_seen_and_bone_is_not() -> None:
     bone = np.full((200, 200), 60, dtype=np.uint8)
     bone[:, 80:120] = np.linspace(180, 254, 40).astype(np.uint8)
     assert not marker_under((100, 110), bone)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_median_of_a_mask_is_scipys(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    mask = random.random((random.integers(3, 40), random.integers(3, 40))) < random.random()
+    theirs = ndimage.median_filter(mask.astype(np.uint8), 3).astype(bool)
+    np.testing.assert_array_equal(_median(mask), theirs)

@@ -18,7 +18,7 @@ from scipy import ndimage
 from radiolucent.cohort.reading import Reading, judged, population_flags
 from radiolucent.cohort.truth import Case
 from radiolucent.cohort.validation.strata import PLAIN, ROUNDED, WORDED, age_of, strata
-from radiolucent.explain.anatomy import crop_to_source, expected_region, share_inside
+from radiolucent.explain.anatomy import coverage, crop_to_source, expected_region
 from radiolucent.judge.frames import anatomy_frame, foreground_frame
 from radiolucent.judge.guards import content_guards, population_guards
 from radiolucent.prepare.element import text
@@ -188,10 +188,14 @@ def _corners(display: Floats) -> Floats:
 
 def _shares(inference: Inference, spec: EngineSpec) -> Floats:
     out = np.full(len(spec.findings), np.nan, dtype=np.float32)
-    for k, finding in enumerate(spec.findings):
-        region = expected_region(inference, spec, finding.expected_regions)
-        share = None if region is None else share_inside(inference.evidence[k], region)
-        out[k] = np.nan if share is None else share
+    positive = np.maximum(inference.evidence, 0.0).astype(np.float64)
+    totals = positive.sum(axis=(1, 2))
+    for words in {f.expected_regions for f in spec.findings}:
+        region = expected_region(inference, spec, words)
+        if region is not None:
+            of = np.array([f.expected_regions == words for f in spec.findings]) & (totals > 0)
+            covered = coverage(region, (positive.shape[1], positive.shape[2]))
+            out[of] = (positive[of] * covered).sum(axis=(1, 2)) / totals[of]
     return out
 
 
