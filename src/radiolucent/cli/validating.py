@@ -11,11 +11,18 @@ from rich.table import Table
 
 from radiolucent import wiring
 from radiolucent.cohort.validation.records import Ask, Validation
+from radiolucent.settings import read
 
 
 def validate(
-    source: Annotated[Path, typer.Argument(help="Folder of images, or CSV of paths; see docs/validate.md.")],
     engine: Annotated[str, typer.Option("--engine", help="Engine id, or a package's folder or zip.")],
+    source: Annotated[
+        Path | None, typer.Argument(help="Folder of images, or CSV of paths; without it, the store of --config.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings file of an installation: its own images.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Data folder of an installation.")] = None,
     truth: Annotated[Path | None, typer.Option("--truth", help="Labels (CSV) for the images of a folder.")] = None,
     boxes: Annotated[Path | None, typer.Option("--boxes", help="Table of boxes (CSV).")] = None,
     reference: Annotated[
@@ -55,6 +62,7 @@ def validate(
             ask,
             out=out,
             folders=engines,
+            settings=read(config, data=data) if source is None and (config or data) else None,
             progress=lambda what, done, whole: status.update(f"{what}: {done} of {whole}"),
         )
     _print(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from radiolucent.cohort.evaluate import evaluate as measure_engine
 from radiolucent.cohort.evaluation import Evaluation, Request
 from radiolucent.cohort.package import check_writable, dumps, write_package
 from radiolucent.cohort.validation.records import Ask, Validation
+from radiolucent.cohort.validation.roster import Roster
 from radiolucent.cohort.validation.validate import validate as validate_engine
 from radiolucent.cohort.validation.writing import write as write_validation
 from radiolucent.deliver.folder import open_folder, write_bytes
@@ -23,6 +24,8 @@ from radiolucent.engines.registry import Registry, shipped_folder
 from radiolucent.errors import SettingsError
 from radiolucent.phantoms import KINDS, as_kind, write_phantoms
 from radiolucent.pipeline.analyze import Analyzer
+from radiolucent.records.engine import EngineSpec
+from radiolucent.settings import Settings
 
 if TYPE_CHECKING:
     from radiolucent.importing.build import Imported
@@ -84,9 +87,15 @@ def validate(
     *,
     out: Path,
     folders: Sequence[Path] | None = None,
+    settings: Settings | None = None,
     progress: Progress = lambda _what, _done, _all: None,
 ) -> Validation:
     """Measure an engine on a cohort: ``report.html``, ``validation.json`` and the observations in ``out``.
+
+    Parameters
+    ----------
+    settings
+        Of the installation whose store holds the images, where ``ask`` names no folder and no table.
 
     Raises
     ------
@@ -95,13 +104,30 @@ def validate(
     """
     path = Path(engine)
     files = PackageFiles(path) if path.exists() else registry(folders).files(engine)
-    if not ask.source.exists():
+    if ask.source is None:
+        roster_of = _from_store(settings)
+    elif ask.source.exists():
+        roster_of = None
+    else:
         raise SettingsError(
             "no_such_path", found=f"nothing at {ask.source}", expected="a folder or a CSV of paths", action="Check it."
         )
-    found = validate_engine(files, ask, out=open_folder(out), progress=progress)
+    found = validate_engine(files, ask, out=open_folder(out), roster_of=roster_of, progress=progress)
     write_validation(found, out)
     return found.validation
+
+
+def _from_store(settings: Settings | None) -> Callable[[EngineSpec], Roster]:
+    if settings is None:
+        raise SettingsError(
+            "validate_option",
+            found="no images",
+            expected="a folder, a CSV of paths, or --config or --data of an installation",
+            action="See `radiolucent validate --help`.",
+        )
+    from radiolucent.wiring.store_cohort import store_roster  # the store is slow to import
+
+    return lambda spec: store_roster(settings, spec)
 
 
 def import_engine(source: str, *, out: Path, checkpoint: Path | None, findings: Path | None) -> Imported:

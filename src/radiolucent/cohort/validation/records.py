@@ -24,7 +24,7 @@ class Ask:
     Parameters
     ----------
     source
-        A folder, or a CSV of paths (`roster.read_roster`).
+        A folder, or a CSV of paths (`roster.read_roster`); ``None`` where the images come from elsewhere.
     truth, boxes
         Labels for a folder, and boxes.
     reference
@@ -37,7 +37,7 @@ class Ask:
         Share of positives at which predictive values are stated; ``None``: the cohort's own.
     """
 
-    source: Path
+    source: Path | None
     truth: Path | None = None
     boxes: Path | None = None
     reference: Path | None = None

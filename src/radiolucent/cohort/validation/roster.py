@@ -94,12 +94,7 @@ def read_roster(
     _check_leaks(rows)
     kept, left_out = _measurable(rows, split)
     if not kept:
-        raise SettingsError(
-            "cohort_empty",
-            found=f"no image to measure on ({_counts(left_out, unmatched)})",
-            expected="at least one image that the engine was not made with",
-            action="Check the paths, the column part, and the package's split list.",
-        )
+        raise nothing_to_measure(f"no image to measure on ({_counts(left_out, unmatched)})")
     cases = tuple(read_case(base, line, row, keys=keys, placed=placed, filled=("image",)) for line, row in kept)
     return Roster(
         cases=cases,
@@ -107,6 +102,16 @@ def read_roster(
         unmatched=tuple(unmatched[:NAMED]),
         unmatched_count=len(unmatched),
         without_truth=sum(all(value != value for value in case.labels.values()) for case in cases),
+    )
+
+
+def nothing_to_measure(found: str) -> SettingsError:
+    """The error of a cohort without an image."""
+    return SettingsError(
+        "cohort_empty",
+        found=found,
+        expected="at least one image that the engine was not made with",
+        action="Check the paths, the column part, and the package's split list.",
     )
 
 

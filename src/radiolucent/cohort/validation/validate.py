@@ -59,9 +59,19 @@ class Found:
 
 
 def validate(
-    files: PackageFiles, ask: Ask, *, out: Path, progress: Progress = lambda _what, _done, _all: None
+    files: PackageFiles,
+    ask: Ask,
+    *,
+    out: Path,
+    roster_of: Callable[[EngineSpec], Roster] | None = None,
+    progress: Progress = lambda _what, _done, _all: None,
 ) -> Found:
     """Measure an engine on a cohort; observations are kept under ``out`` and used again.
+
+    Parameters
+    ----------
+    roster_of
+        Gives the images where they are no folder and no table.
 
     Raises
     ------
@@ -74,7 +84,7 @@ def validate(
     _check(ask)
     engine = load(files)
     spec = engine.spec
-    roster = read_roster(ask.source, spec=spec, split=split_of(files), truth=ask.truth, boxes=ask.boxes)
+    roster = _read_roster(files, ask, spec) if roster_of is None else roster_of(spec)
     reference = None if ask.reference is None else read_reference(ask.reference, spec)
     folder = folder_of(out, roster.cases, spec)
     _gather(roster, engine, folder, progress)
@@ -121,6 +131,11 @@ def validate(
     )
 
 
+def _read_roster(files: PackageFiles, ask: Ask, spec: EngineSpec) -> Roster:
+    assert ask.source is not None
+    return read_roster(ask.source, spec=spec, split=split_of(files), truth=ask.truth, boxes=ask.boxes)
+
+
 def _check(ask: Ask) -> None:
     wrong_share = ask.prevalence is not None and not 0 < ask.prevalence < 1
     if ask.resamples < 1 or ask.permutations < 1 or ask.stress < 0 or wrong_share:
@@ -130,11 +145,11 @@ def _check(ask: Ask) -> None:
             expected="at least 1 resample and permutation, and a prevalence between 0 and 1",
             action="See `radiolucent validate --help`.",
         )
-    if ask.truth is not None and not ask.source.is_dir():
+    if ask.truth is not None and (ask.source is None or not ask.source.is_dir()):
         raise SettingsError(
             "validate_option",
-            found="a table of paths and a truth table besides",
-            expected="the truth in the table of paths itself",
+            found="a truth table without a folder of images",
+            expected="the truth in the table of paths itself, or what people signed in the store",
             action="Put the finding columns into the table, or give the folder of the images.",
         )
 
