@@ -17,6 +17,7 @@ from radiolucent.cli import serving, tokens, users
 from radiolucent.cli.analyze import run_analysis
 from radiolucent.cli.compare import run_comparison
 from radiolucent.cli.drift import drift
+from radiolucent.cli.evidence import evidence
 from radiolucent.cli.validating import validate
 from radiolucent.errors import EngineError, RadiolucentError, SettingsError
 from radiolucent.pipeline.options import Options
@@ -35,6 +36,7 @@ app.command()(serving.serve)
 app.command()(serving.status)
 app.command()(validate)
 app.command()(drift)
+app.command()(evidence)
 for group in (users.app, tokens.app, serving.rules_app, serving.studies_app, serving.deliveries_app, serving.audit_app):
     app.add_typer(group)
 EnginesFolder = Annotated[

@@ -1,0 +1,1 @@
+"""The evidence pack: what is asked of such a system, what is there, and where it can be seen."""

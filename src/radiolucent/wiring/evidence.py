@@ -1,0 +1,70 @@
+"""The evidence pack of an installation: its engines, its store, its validations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from radiolucent.audit import checkpoint
+from radiolucent.audit.chain import Verification, verify
+from radiolucent.audit.key import read_public_keys
+from radiolucent.cohort.evidence.pack import Sources, read_validation, write_pack
+from radiolucent.deliver.folder import open_folder
+from radiolucent.pipeline.journal import Journal
+from radiolucent.settings import Settings
+from radiolucent.store.daily import Place, places_after, reports_at
+from radiolucent.store.database import Database
+from radiolucent.wiring.analysis import registry
+from radiolucent.wiring.operator import Desk, own_public_key
+from radiolucent.wiring.serving import clock
+
+AT_ONCE = 100
+
+
+def evidence(
+    out: Path, *, settings: Settings | None, folders: Sequence[Path] | None, validations: Sequence[Path]
+) -> dict[str, int]:
+    """Write the pack into ``out``; gives the number of claims by state.
+
+    Raises
+    ------
+    SettingsError
+        ``reference`` for a folder without a validation, ``no_store``, ``output_folder``.
+    """
+    engines = registry(folders or (None if settings is None else settings.reader.engines) or None)
+    said = [read_validation(folder) for folder in validations]
+    desk = None if settings is None else Desk(settings)
+    sources = Sources(
+        specs=engines.specs,
+        cards={s.id: engines.files(s.id).read("CARD.md").decode("utf-8", errors="replace") for s in engines.specs},
+        audit=None if desk is None else _verified(desk),
+        charts=None if desk is None else desk.drift(),
+        overridden=None if settings is None else _overridden(settings),
+        validations=said,
+    )
+    return write_pack(sources, open_folder(out), made_at=datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _verified(desk: Desk) -> Verification:
+    if not desk.checkpoints.exists():
+        return verify(desk.audit_entries(), None)
+    with own_public_key(desk, None) as key:
+        return verify(desk.audit_entries(), checkpoint.read(desk.checkpoints, read_public_keys(key)))
+
+
+def _overridden(settings: Settings) -> tuple[int, int]:
+    """Called findings in the last signed report of each study, and how many a person rejected or changed."""
+    journal = Journal(Database(settings.database), clock=clock)
+    with journal.reading() as connection:
+        places = places_after(connection, Place())
+    last: dict[str, tuple[int, int]] = {}
+    for start in range(0, len(places), AT_ONCE):
+        with journal.reading() as connection:
+            found = reports_at(connection, places[start : start + AT_ONCE])
+        for place in sorted(found):
+            report = found[place]
+            if report.is_signed:
+                called = report.positives
+                last[place.study_key] = (len(called), sum(not f.holds for f in called))
+    return sum(n for n, _ in last.values()), sum(n for _, n in last.values())
