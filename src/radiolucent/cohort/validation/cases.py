@@ -10,9 +10,11 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from radiolucent.cohort.validation.atlas import Cell
+from radiolucent.cohort.validation.failures import Failures
 from radiolucent.cohort.validation.gathering import prepare
 from radiolucent.cohort.validation.observing import Refused
 from radiolucent.cohort.validation.page import anchor, is_found
+from radiolucent.cohort.validation.page_probes import failure_anchor
 from radiolucent.cohort.validation.shards import Observed
 from radiolucent.cohort.validation.shift import HERE
 from radiolucent.engines.checks import Engine
@@ -26,40 +28,63 @@ from radiolucent.report.html import data_uri
 SECTIONS, SHOWN, SIDE = 24, 6, 220
 
 
-def sections(
-    observed: Observed, engine: Engine, cells: Sequence[Cell], names: Mapping[str, str]
-) -> Iterator[dict[str, Any]]:
-    """A section for each cell that looks elsewhere: those against the reference, then the farthest cells."""
-    spec = engine.spec
-    keys = [f.key for f in spec.findings]
-    found = (c for c in cells if is_found(c) and c.cases)
-    wanted = sorted(found, key=lambda c: (c.by != HERE, c.by_chance - c.distance))[:SECTIONS]
-    seen: dict[int, tuple[DecodedFrame, ModelInput, Inference]] = {}
-    for cell in wanted:
-        k, shown = keys.index(cell.key), []
-        for at in cell.cases[:SHOWN]:
-            if at not in seen:
-                made = prepare(observed.cases[at], spec)
-                if isinstance(made, Refused):
-                    continue
-                seen[at] = (made[1], made[3], run(engine, [made[3]])[0])
-            frame, given, inference = seen[at]
-            case = observed.cases[at]
-            pixels = picture(frame, given, inference.evidence[k], scale=spec.findings[k].map_scale)
-            shown.append(
+class Cases:
+    """Pictures of cases; an image that stands in several sections is read once."""
+
+    def __init__(self, observed: Observed, engine: Engine) -> None:
+        self._observed, self._engine = observed, engine
+        self._seen: dict[int, tuple[DecodedFrame, ModelInput, Inference]] = {}
+
+    def shown(self, key: str, at: Sequence[int]) -> list[dict[str, Any]]:
+        """The first few of some images, each with the evidence of a finding; of a derived one without."""
+        spec = self._engine.spec
+        keys = [*(f.key for f in spec.findings), *(d.key for d in spec.derived)]
+        k, out = keys.index(key), []
+        for i in at[:SHOWN]:
+            read = self._read(i)
+            if read is None:
+                continue
+            evidence = read[2].evidence[k] if k < len(spec.findings) else np.zeros((2, 2), dtype=np.float32)
+            scale = spec.findings[k].map_scale if k < len(spec.findings) else 1.0
+            case = self._observed.cases[i]
+            out.append(
                 {
-                    "picture": Markup(data_uri(pixels, quality=80)),  # noqa: S704  base64
+                    "picture": Markup(data_uri(picture(read[0], read[1], evidence, scale=scale), quality=80)),  # noqa: S704
                     "row": case.row,
                     "name": case.image.name,
-                    "chance": float(observed.arrays["chances"][at, k]),
-                    "said": _truth(case.labels.get(cell.key, float("nan"))),
+                    "chance": float(self._observed.arrays["chances"][i, k]),
+                    "said": _truth(case.labels.get(key, float("nan"))),
                 }
             )
+        return out
+
+    def _read(self, at: int) -> tuple[DecodedFrame, ModelInput, Inference] | None:
+        if at not in self._seen:
+            made = prepare(self._observed.cases[at], self._engine.spec)
+            if isinstance(made, Refused):
+                return None
+            self._seen[at] = (made[1], made[3], run(self._engine, [made[3]])[0])
+        return self._seen[at]
+
+
+def sections(
+    cases: Cases, cells: Sequence[Cell], failures: Sequence[Failures], names: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    """A section for each cell that looks elsewhere (against the reference first), then for each group of errors."""
+    found = (c for c in cells if is_found(c) and c.cases)
+    for cell in sorted(found, key=lambda c: (c.by != HERE, c.by_chance - c.distance))[:SECTIONS]:
         yield {
             "id": anchor(cell),
             "name": f"{names[cell.key]}, {_side(cell)}",
             "words": f"Distance {cell.distance:.2f}, by chance {cell.by_chance:.2f}; {cell.reached} such images.",
-            "cases": shown,
+            "cases": cases.shown(cell.key, cell.cases),
+        }
+    for failure in failures:
+        yield {
+            "id": failure_anchor(failure),
+            "name": f"{names[failure.key]}, {failure.kind}, group {failure.group}",
+            "words": f"{failure.images} of {failure.of} such errors, those nearest the middle of the group.",
+            "cases": cases.shown(failure.key, failure.cases),
         }
 
 

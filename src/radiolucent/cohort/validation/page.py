@@ -17,7 +17,7 @@ from markupsafe import Markup
 from radiolucent.cohort.measure import NAN, Interval
 from radiolucent.cohort.validation.atlas import Cell, Maps
 from radiolucent.cohort.validation.charts import Line, calibration, decision, forest, heat
-from radiolucent.cohort.validation.page_probes import shortcuts_of, stress_of
+from radiolucent.cohort.validation.page_probes import CASES, failures_of, shortcuts_of, stress_of
 from radiolucent.cohort.validation.performance import Performance
 from radiolucent.cohort.validation.records import Shift, Validation
 from radiolucent.cohort.validation.subgroups import FOUND, GroupFigures, Stratum
@@ -26,7 +26,6 @@ from radiolucent.records.result import DISCLAIMER
 FAR = 0.1
 """Told as another place from this distance beyond chance on; below it even a sure difference is small."""
 ATLAS_ROWS = 6
-CASES = "cases.html"
 PACKAGE = "radiolucent.cohort.validation"
 
 
@@ -66,6 +65,7 @@ def render(
     if glance:
         sections += [("reads", "How well it reads"), ("trust", "Probabilities"), ("groups", "For whom it reads worse")]
     sections += [("atlas", "Where it looks"), ("shortcuts", "Shortcuts")]
+    sections += [("failures", "How it fails")] if found.failures else []
     sections += [("stress", "Small changes")] if found.stress else []
     sections.append(("images", "Which images"))
     if found.change is not None:
@@ -76,7 +76,7 @@ def render(
         headline=_headline(found, names), refused=sum(found.cohort.refused.values()),
         trusts=[_trust(p) for p in sayable], groups=groups, group_words=_group_words(found),
         atlas=list(_atlas(found, names, strata, maps, bodies)), disclaimer=DISCLAIMER,
-        shortcuts=shortcuts_of(found, names), stress=stress_of(found), **style(),
+        shortcuts=shortcuts_of(found, names), stress=stress_of(found), failures=failures_of(found, names), **style(),
     )  # fmt: skip
 
 
@@ -86,8 +86,8 @@ def _headline(found: Validation, names: Mapping[str, str]) -> str:
     if judged:
         best, worst = max(judged, key=lambda p: p.auc.value), min(judged, key=lambda p: p.auc.value)
         said.append(
-            f"Of {len(found.findings)} findings with truth, {len(judged)} have ten patients of each class: AUC from "
-            f"{worst.auc.value:.2f} ({worst.display.lower()}) to {best.auc.value:.2f} ({best.display.lower()})."
+            f"{len(judged)} of {len(found.findings)} findings can be judged (ten patients of each class): AUC "
+            + (f"{best.auc.value:.2f}." if best is worst else _from_to(worst, best))
         )
     elif found.findings:
         said.append("No finding has ten patients of each class: nothing can be said about how well it reads.")
@@ -104,6 +104,11 @@ def _headline(found: Validation, names: Mapping[str, str]) -> str:
             f"{names[first.key].lower()} where {first.by.replace('_', ' ')} is {first.value}."
         )
     return " ".join(said)
+
+
+def _from_to(worst: Performance, best: Performance) -> str:
+    low, high = f"{worst.auc.value:.2f} ({worst.display.lower()})", f"{best.auc.value:.2f} ({best.display.lower()})"
+    return f"from {low} to {high}."
 
 
 def _glance(rows: Sequence[Performance]) -> Markup:
@@ -192,7 +197,8 @@ def _atlas(
         rows = []
         for key in shown:
             k = keys.index(key)
-            top = max(float(maps[place[by, value], k].max()) for value in values)
+            judged = [value for value in values if not by_cell[key, by, value].saying] or values
+            top = max(float(maps[place[by, value], k].max()) for value in judged)
             rows.append(
                 {
                     "name": names[key],

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from radiolucent.cohort.validation.charts import Line, forest
+from radiolucent.cohort.validation.failures import Failures, Trait
 from radiolucent.cohort.validation.records import Validation
 
 MOST_FOLLOWS, MOST_LEAKS = 20, 24
+CASES = "cases.html"
 NEAR = 0.05
 """A blind reader whose AUC comes this near the engine's, or passes it, is told."""
 
@@ -43,6 +45,31 @@ def shortcuts_of(found: Validation, names: Mapping[str, str]) -> dict[str, Any]:
         "asked": len(found.follows),
         "names": names,
     }
+
+
+def failures_of(found: Validation, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Groups of errors, each with a sentence and a way to its cases."""
+    return [
+        {
+            "name": f"{names[f.key]}, {'missed' if f.kind == 'missed' else 'called though absent'}, group {f.group}",
+            "size": f"{f.images} of {f.of}",
+            "patients": f.patients,
+            "words": "; ".join(_trait(t) for t in f.traits) or "nothing measured sets it apart",
+            "href": f"{CASES}#{failure_anchor(f)}",
+        }
+        for f in found.failures
+    ]
+
+
+def failure_anchor(failure: Failures) -> str:
+    """The name of a group's section on the page of cases."""
+    return f"{failure.key}-{failure.kind}-{failure.group}"
+
+
+def _trait(trait: Trait) -> str:
+    if trait.name.endswith("of the picture") or trait.name == "distance from training":
+        return f"{trait.name} {'higher' if trait.here > trait.right else 'lower'}"
+    return f"{trait.name} {trait.here:.0%} ({trait.right:.0%})"
 
 
 def stress_of(found: Validation) -> dict[str, Any] | None:

@@ -35,8 +35,13 @@ def readable(features: Floats, labels: Floats, groups: Groups) -> Interval:
 def embedded(observed: Observed, seed: int) -> tuple[Floats, NDArray[np.intp]]:
     """Embeddings ``[n, D]`` of a bounded draw of images, and which images they are."""
     at = np.sort(np.random.default_rng(seed).permutation(len(observed))[:EMBEDDED])
+    return embedding_of(observed, at), at
+
+
+def embedding_of(observed: Observed, at: NDArray[np.intp]) -> Floats:
+    """Embeddings ``[n, D]`` of some images."""
     values: list[Floats] = [np.zeros(0)] * len(at)
     for here, found in observed.large("embedding", at):
         for position, row in zip(here, found, strict=True):
             values[position] = row.astype(np.float64)
-    return np.array(values), at
+    return np.array(values)

@@ -9,6 +9,7 @@ from pathlib import Path
 from radiolucent.cohort.measure import RESAMPLES, Interval
 from radiolucent.cohort.validation.atlas import PERMUTATIONS, Cell
 from radiolucent.cohort.validation.change import VersionChange
+from radiolucent.cohort.validation.failures import Failures
 from radiolucent.cohort.validation.performance import Performance
 from radiolucent.cohort.validation.shortcuts import Baseline, Follow, Leak
 from radiolucent.cohort.validation.stress import Stress
@@ -162,4 +163,5 @@ class Validation:
     follows: tuple[Follow, ...]
     stress: tuple[Stress, ...]
     change: VersionChange | None
+    failures: tuple[Failures, ...]
     observations: str

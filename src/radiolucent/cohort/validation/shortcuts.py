@@ -95,7 +95,10 @@ def _fewest(truth: Floats, groups: Groups) -> int:
 
 
 def _stated(strata: Sequence[Stratum]) -> list[Stratum]:
-    return [s for s in strata if s.value not in (NOT_STATED, OTHERS) and s.by != "all"]
+    """Values that are stated; of two that exclude each other the second, because the first says the same."""
+    kept = [s for s in strata if s.value not in (NOT_STATED, OTHERS) and s.by != "all"]
+    values = {by: [s.value for s in kept if s.by == by] for by in {s.by for s in kept}}
+    return [s for s in kept if len(values[s.by]) != 2 or s.value == values[s.by][1]]
 
 
 def leaks(observed: Observed, strata: Sequence[Stratum], *, seed: int = 6) -> tuple[Leak, ...]:

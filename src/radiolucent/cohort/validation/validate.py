@@ -16,6 +16,7 @@ from radiolucent.cohort.truth import place
 from radiolucent.cohort.validation.atlas import Maps, cells, draw, mean_maps, reaching
 from radiolucent.cohort.validation.change import VersionChange, version_change
 from radiolucent.cohort.validation.estimates import share_estimate
+from radiolucent.cohort.validation.failures import failures
 from radiolucent.cohort.validation.gathering import gather
 from radiolucent.cohort.validation.performance import Performance, performance
 from radiolucent.cohort.validation.records import Ask, Cohort, Places, Validation
@@ -120,6 +121,7 @@ def validate(
             follows=follows(observed, keys, labels[: len(keys)], strata),
             stress=_stress(observed, engine, ask, progress),
             change=_change(observed, roster, spec, ask, out, progress),
+            failures=failures(observed, [k for k, _, _ in every], labels, [t for _, _, t in every], strata),
             observations=folder.relative_to(out).as_posix(),
         ),
         engine=engine,

@@ -12,8 +12,9 @@ from pydantic import TypeAdapter
 
 from radiolucent.cohort.package import plain
 from radiolucent.cohort.validation.atlas import mean_maps, reaching
-from radiolucent.cohort.validation.cases import sections
-from radiolucent.cohort.validation.page import CASES, render, render_cases
+from radiolucent.cohort.validation.cases import Cases, sections
+from radiolucent.cohort.validation.page import render, render_cases
+from radiolucent.cohort.validation.page_probes import CASES
 from radiolucent.cohort.validation.records import SCHEMA, Validation
 from radiolucent.cohort.validation.subgroups import Stratum
 from radiolucent.cohort.validation.validate import Found
@@ -67,8 +68,9 @@ def write(found: Found, out: Path) -> None:
     page = render(found.validation, names, found.strata, found.maps, found.bodies, reference)
     write_bytes(out / REPORT, page.encode("utf-8"))
     shifted = () if found.validation.shift is None else found.validation.shift.cells
-    cases = list(sections(found.observed, found.engine, (*shifted, *found.validation.atlas), names))
-    write_bytes(out / CASES, render_cases(cases, "Cases behind the atlas").encode("utf-8"))
+    drawn, cells = Cases(found.observed, found.engine), (*shifted, *found.validation.atlas)
+    cases = list(sections(drawn, cells, found.validation.failures, names))
+    write_bytes(out / CASES, render_cases(cases, "Cases behind the report").encode("utf-8"))
 
 
 if __name__ == "__main__":
