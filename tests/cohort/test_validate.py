@@ -130,6 +130,7 @@ def test_copies_count_once_and_are_named(engine: Path, tmp_path: Path) -> None:
     (tmp_path / "c" / "i4.png").write_bytes((tmp_path / "c" / "i0.png").read_bytes())
     cohort = run(engine, table, tmp_path / "out").validation.cohort
     assert (cohort.read, cohort.twice, cohort.twice_count) == (59, (("i0.png", "i4.png"),), 1)
+    assert "1 images stand under two patients, so groups may be wrong: i0.png and i4.png" in cohort.remarks
 
 
 def test_a_cohort_of_one_class_still_has_its_atlas(engine: Path, tmp_path: Path) -> None:

@@ -85,6 +85,8 @@ def test_the_verdict_by_hand() -> None:
     assert judge(paired(-0.2, -0.1, -0.01), still, still)[0] == "no-go"
     assert judge(paired(-0.04, -0.02, -0.01), still, still)[0] == "go", "surely worse, but within the margin"
     assert judge(paired(-0.04, 0, 0.04), Interval(-0.2, -0.3, -0.1), still)[1].startswith("sensitivity fell")
+    assert judge(paired(-0.04, 0, 0.04), Interval(-0.2, -0.3, -0.1), still)[1].endswith("another threshold may do")
+    assert "threshold" not in judge(paired(-0.2, -0.1, -0.01), Interval(-0.2, -0.3, -0.1), still)[1]
     assert judge(paired(-0.04, 0, 0.04, units=9), still, still)[0] == "cannot tell"
 
 

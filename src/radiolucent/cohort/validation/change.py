@@ -188,7 +188,8 @@ def judge(area: Paired, sensitivity: Interval, specificity: Interval) -> tuple[V
     )
     worse = [name for name, gap, margin in named if gap.value < -margin and gap.high < 0]
     if worse:
-        return "no-go", f"{' and '.join(worse)} fell beyond the margin, and not by chance"
+        hint = "" if "AUC" in worse or not area.gap.low > -AUC_MARGIN else "; the AUC did not: another threshold may do"
+        return "no-go", f"{' and '.join(worse)} fell beyond the margin, and not by chance{hint}"
     wide = [name for name, gap, margin in named if not gap.low > -margin]
     if wide:
         return "cannot tell", f"the interval of {' and '.join(wide)} reaches beyond the margin"

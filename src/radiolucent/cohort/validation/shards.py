@@ -51,7 +51,8 @@ class Observed:
     refused
         Number of refused images by code.
     twice
-        Names of images whose content stands here twice; the first is kept.
+        Names of images whose content stands here twice; the first is kept. ``two_patients`` are those among them that
+        the table gives to two patients.
     arrays
         Columns of `Observation` by name.
     """
@@ -64,6 +65,7 @@ class Observed:
     flags: tuple[tuple[str, ...], ...]
     refused: Mapping[str, int]
     twice: tuple[tuple[str, str], ...]
+    two_patients: tuple[tuple[str, str], ...]
     arrays: Mapping[str, NDArray[np.float64]]
     places: NDArray[np.intp]
 
@@ -132,7 +134,7 @@ def read_columns(folder: Path, cases: Sequence[Case] = ()) -> Observed:
             for name, kept in parts.items():
                 if read:
                     kept.append(archive[name].astype(np.float64))
-    keep, twice = _first_ones(said, by_row)
+    keep, twice, two_patients = _first_ones(said, by_row)
     arrays = {name: np.concatenate(kept)[keep] if kept else np.zeros(0) for name, kept in parts.items()}
     rows = [said[i] for i in keep]
     return Observed(
@@ -144,6 +146,7 @@ def read_columns(folder: Path, cases: Sequence[Case] = ()) -> Observed:
         flags=tuple(tuple(row["flags"]) for row in rows),
         refused=dict(refused),
         twice=twice,
+        two_patients=two_patients,
         arrays=arrays,
         places=np.array(places, dtype=np.intp).reshape(-1, 2)[keep],
     )
@@ -151,10 +154,12 @@ def read_columns(folder: Path, cases: Sequence[Case] = ()) -> Observed:
 
 def _first_ones(
     said: Sequence[Mapping[str, Any]], by_row: Mapping[int, Case]
-) -> tuple[NDArray[np.intp], tuple[tuple[str, str], ...]]:
-    """Positions without the second of two images of one content, and the names of both."""
+) -> tuple[NDArray[np.intp], tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+    """Positions without the second of two images of one content, names of both, and of those of two patients."""
     first: dict[tuple[str, Path | None], int] = {}
-    keep, twice = [], []
+    keep: list[int] = []
+    twice: list[tuple[str, str]] = []
+    patients: list[tuple[str, str]] = []
     for i, row in enumerate(said):
         case = by_row.get(row["row"])
         other = first.setdefault((row["sha256"], None if case is None else case.second), i)
@@ -162,4 +167,6 @@ def _first_ones(
             keep.append(i)
         elif case is not None:
             twice.append((by_row[said[other]["row"]].image.name, case.image.name))
-    return np.array(keep, dtype=np.intp), tuple(twice)
+            if row["group"] != said[other]["group"]:
+                patients.append(twice[-1])
+    return np.array(keep, dtype=np.intp), tuple(twice), tuple(patients)

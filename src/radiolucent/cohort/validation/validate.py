@@ -304,5 +304,8 @@ def _remarks(roster: Roster, observed: Observed) -> Iterator[str]:
         yield f"{roster.unmatched_count} rows of truth name no image that is here"
     if observed.twice:
         yield f"{len(observed.twice)} images have the content of another one and are counted once"
+    if observed.two_patients:
+        named = ", ".join(f"{a} and {b}" for a, b in observed.two_patients[:NAMED])
+        yield f"{len(observed.two_patients)} images stand under two patients, so groups may be wrong: {named}"
     if roster.without_truth:
         yield f"{roster.without_truth} images carry no truth: they count in the atlas, not in performance"
