@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from radiolucent import wiring
-from radiolucent.cohort.validation.records import Ask, Validation
 from radiolucent.settings import read
+
+if TYPE_CHECKING:
+    from radiolucent.cohort.validation.records import Validation
 
 
 def validate(
@@ -44,6 +46,8 @@ def validate(
     engines: Annotated[list[Path] | None, typer.Option("--engines", help="Folder with engine packages.")] = None,
 ) -> None:
     """Measure an engine on your own images: figures with intervals, subgroups, and where it looks."""
+    from radiolucent.cohort.validation.records import Ask  # no other command needs it
+
     ask = Ask(
         source=source,
         truth=truth,

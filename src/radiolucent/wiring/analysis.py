@@ -13,10 +13,6 @@ from radiolucent.cohort.evaluate import Progress
 from radiolucent.cohort.evaluate import evaluate as measure_engine
 from radiolucent.cohort.evaluation import Evaluation, Request
 from radiolucent.cohort.package import check_writable, dumps, write_package
-from radiolucent.cohort.validation.records import Ask, Validation
-from radiolucent.cohort.validation.roster import Roster
-from radiolucent.cohort.validation.validate import validate as validate_engine
-from radiolucent.cohort.validation.writing import write as write_validation
 from radiolucent.deliver.folder import open_folder, write_bytes
 from radiolucent.engines.checks import Engine, load
 from radiolucent.engines.package import PackageFiles
@@ -28,6 +24,8 @@ from radiolucent.records.engine import EngineSpec
 from radiolucent.settings import Settings
 
 if TYPE_CHECKING:
+    from radiolucent.cohort.validation.records import Ask, Validation
+    from radiolucent.cohort.validation.roster import Roster
     from radiolucent.importing.build import Imported
 
 REAL_HEAD_CT = "J2K_pixelrep_mismatch.dcm"
@@ -102,6 +100,9 @@ def validate(
     SettingsError
         Whatever `cohort.validation.validate.validate` raises, ``no_such_path``, ``unknown_engine``, ``output_folder``.
     """
+    from radiolucent.cohort.validation.validate import validate as validate_engine  # no other command needs it
+    from radiolucent.cohort.validation.writing import write as write_validation
+
     path = Path(engine)
     files = PackageFiles(path) if path.exists() else registry(folders).files(engine)
     if ask.source is None:
