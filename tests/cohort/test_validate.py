@@ -268,3 +268,20 @@ def test_an_attribute_that_can_be_read_and_a_score_that_follows_it(engine: Path,
     follows = {(f.by, f.value, f.truth): f for f in found.follows if f.key == "bright"}
     assert follows["half", "h1", "absent"].auc.value < 0.1
     assert follows["half", "h1", "absent"].is_suspect
+
+
+def test_a_cohort_of_refusals_alone_is_refused_with_their_codes(engine: Path, tmp_path: Path) -> None:
+    table = validation_cases.write(tmp_path / "c", images=4)
+    for path in (tmp_path / "c").glob("*.png"):
+        path.write_bytes(b"no picture")
+    with pytest.raises(SettingsError, match="4 not_dicom") as caught:
+        run(engine, table, tmp_path / "out")
+    assert caught.value.code == "cohort_empty"
+
+
+def test_two_images_are_enough_to_say_that_nothing_can_be_said(engine: Path, tmp_path: Path) -> None:
+    found = run(engine, validation_cases.write(tmp_path / "c", images=2), tmp_path / "out", stress=2)
+    write(found, tmp_path / "out")
+    assert found.validation.findings[0].saying == "too few to say: 1 patients of the rarer class"
+    assert all(c.saying == "too few to say" for c in found.validation.atlas)
+    jsonschema.validate(json.loads(dumps(found.validation)), json_schema())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from radiolucent.cohort.validation.failures import failures
 from radiolucent.cohort.validation.gathering import gather
 from radiolucent.cohort.validation.performance import Performance, performance
 from radiolucent.cohort.validation.records import Ask, Cohort, Places, Validation
-from radiolucent.cohort.validation.roster import Roster, read_roster, split_of
+from radiolucent.cohort.validation.roster import Roster, nothing_to_measure, read_roster, split_of
 from radiolucent.cohort.validation.shards import Observed, folder_of, read_columns
 from radiolucent.cohort.validation.shift import read_reference, shift
 from radiolucent.cohort.validation.shortcuts import baselines, follows, leaks
@@ -28,6 +28,7 @@ from radiolucent.cohort.validation.strata import NOT_STATED
 from radiolucent.cohort.validation.stress import Stress, stress
 from radiolucent.cohort.validation.subgroups import (
     GroupFigures,
+    Mask,
     Stratum,
     strata_of,
     subgroups,
@@ -87,42 +88,20 @@ def validate(
     spec = engine.spec
     roster = _read_roster(files, ask, spec) if roster_of is None else roster_of(spec)
     reference = None if ask.reference is None else read_reference(ask.reference, spec)
-    folder = folder_of(out, roster.cases, spec)
-    _gather(roster, engine, folder, progress)
-    observed = read_columns(folder, roster.cases)
+    observed = _observe(roster, engine, out, progress)
     strata = [_everything(observed), *strata_of(observed.strata)]
-    progress("where it looks", 0, 1)
     reach = reaching(observed, [f.threshold for f in spec.findings])
-    sample = draw(observed, strata, reach)
-    findings = list(_findings(observed, spec, ask, progress))
-    rows = _subgroups(observed, spec, strata[1:])
     maps, bodies = mean_maps(observed, strata, reach)
-    keys, every = [f.key for f in spec.findings], _all_findings(spec)
-    labels = [labels_of(observed, key) for key, _, _ in every]
-    progress("shortcuts", 0, 1)
+    found = _figures(observed, roster, engine, ask, strata, reach, progress)
     return Found(
-        validation=Validation(
-            engine=spec.id,
-            version=spec.version,
-            sha256=spec.sha256,
-            cohort=cohort_of(roster, observed),
-            resamples=ask.resamples,
-            permutations=ask.permutations,
-            findings=tuple(findings),
-            places=tuple(_places(observed, spec)),
-            subgroups=tuple(rows),
-            worst=worst_groups(rows),
-            atlas=tuple(cells(observed, keys, strata, sample, reach, permutations=ask.permutations)),
+        validation=replace(
+            found,
             shift=None
             if reference is None
             else shift(observed, reference, spec, name=str(ask.reference), permutations=ask.permutations),
-            baselines=baselines(observed, [k for k, _, _ in every], labels),
-            leaks=leaks(observed, strata),
-            follows=follows(observed, keys, labels[: len(keys)], strata),
             stress=_stress(observed, engine, ask, progress),
             change=_change(observed, roster, spec, ask, out, progress),
-            failures=failures(observed, [k for k, _, _ in every], labels, [t for _, _, t in every], strata),
-            observations=folder.relative_to(out).as_posix(),
+            observations=observed.folder.relative_to(out).as_posix(),
         ),
         engine=engine,
         observed=observed,
@@ -130,6 +109,60 @@ def validate(
         strata=tuple(strata),
         maps=maps,
         bodies=bodies,
+    )
+
+
+def _observe(roster: Roster, engine: Engine, out: Path, progress: Progress) -> Observed:
+    """Read what is not read yet, and give all of it; a cohort of refusals alone is refused."""
+    folder = folder_of(out, roster.cases, engine.spec)
+    _gather(roster, engine, folder, progress)
+    observed = read_columns(folder, roster.cases)
+    if len(observed) == 0:
+        codes = ", ".join(f"{count} {code}" for code, count in observed.refused.items())
+        raise nothing_to_measure(f"no image that could be read ({codes})")
+    return observed
+
+
+def _figures(
+    observed: Observed,
+    roster: Roster,
+    engine: Engine,
+    ask: Ask,
+    strata: Sequence[Stratum],
+    reach: Mask,
+    progress: Progress,
+) -> Validation:
+    """Everything that needs neither a reference nor another look at an image."""
+    spec = engine.spec
+    findings = tuple(_findings(observed, spec, ask, progress))
+    rows = _subgroups(observed, spec, strata[1:])
+    every = _all_findings(spec)
+    keys, thresholds = [key for key, _, _ in every], [threshold for _, _, threshold in every]
+    trained, labels = keys[: len(spec.findings)], [labels_of(observed, key) for key in keys]
+    progress("where it looks", 0, 1)
+    sample = draw(observed, strata, reach)
+    atlas = cells(observed, trained, strata, sample, reach, permutations=ask.permutations)
+    progress("shortcuts", 0, 1)
+    return Validation(
+        engine=spec.id,
+        version=spec.version,
+        sha256=spec.sha256,
+        cohort=cohort_of(roster, observed),
+        resamples=ask.resamples,
+        permutations=ask.permutations,
+        findings=findings,
+        places=tuple(_places(observed, spec)),
+        subgroups=tuple(rows),
+        worst=worst_groups(rows),
+        atlas=tuple(atlas),
+        shift=None,
+        baselines=baselines(observed, keys, labels),
+        leaks=leaks(observed, strata),
+        follows=follows(observed, trained, labels[: len(trained)], strata),
+        stress=(),
+        change=None,
+        failures=failures(observed, keys, labels, thresholds, strata),
+        observations="",
     )
 
 
