@@ -54,7 +54,8 @@ def list_users(config: Config = None, data: Data = None) -> None:
     """Every account."""
     table = Table("Name", "Shown as", "Roles", "Sites", "State", box=None, header_style="bold")
     for each in _people(config, data).everybody():
-        state = "disabled" if each.is_disabled else ""
+        marks = (("disabled", each.is_disabled), ("second factor", each.has_totp))
+        state = ", ".join(word for word, holds in marks if holds)
         table.add_row(each.name, each.display, ", ".join(each.roles), ", ".join(each.sites), state)
     Console().print(table)
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
 
 from radiolucent.records.person import Person
 from radiolucent.store.schema import attempts, factors, links, people, sessions
+
+_IS_ON = and_(factors.c.name == people.c.name, factors.c.is_confirmed == 1)
+_KNOWN = select(people, factors.c.name.label("factor")).outerjoin(factors, _IS_ON)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,27 +41,25 @@ def put(connection: Connection, person: Person, *, now: float) -> None:
 
 def find(connection: Connection, name: str) -> Person | None:
     """An account by its name."""
-    return next((each for each in everybody(connection) if each.name == name), None)
+    row = connection.execute(_KNOWN.where(people.c.name == name)).first()
+    return None if row is None else _person(row)
 
 
 def everybody(connection: Connection) -> list[Person]:
     """Every account, by name."""
-    is_on = and_(factors.c.name == people.c.name, factors.c.is_confirmed == 1)
-    rows = connection.execute(
-        select(people, factors.c.name.label("factor")).outerjoin(factors, is_on).order_by(people.c.name)
+    return [_person(row) for row in connection.execute(_KNOWN.order_by(people.c.name))]
+
+
+def _person(row: Row[*tuple[Any, ...]]) -> Person:
+    return Person(
+        name=row.name,
+        display=row.display,
+        roles=tuple(json.loads(row.roles)),
+        sites=tuple(json.loads(row.sites)),
+        is_disabled=bool(row.is_disabled),
+        has_totp=row.factor is not None,
+        has_password=row.password is not None,
     )
-    return [
-        Person(
-            name=row.name,
-            display=row.display,
-            roles=tuple(json.loads(row.roles)),
-            sites=tuple(json.loads(row.sites)),
-            is_disabled=bool(row.is_disabled),
-            has_totp=row.factor is not None,
-            has_password=row.password is not None,
-        )
-        for row in rows
-    ]
 
 
 def password_of(connection: Connection, name: str) -> str | None:
