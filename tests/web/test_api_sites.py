@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +16,9 @@ from web.dicomweb_archive import encoded
 from radiolucent.audit.atna import message
 from radiolucent.audit.canonical import parse
 from radiolucent.audit.participants import Reporter
-from radiolucent.records.person import Person
+from radiolucent.records.person import ROLES, Person
 from radiolucent.store import priors, work
+from radiolucent.web.api.endpoints import ENDPOINTS
 from radiolucent.wiring.running import Running
 
 PASSWORD = "seven green lamps"
@@ -108,6 +110,43 @@ def test_nothing_of_another_sites_study_is_given(running) -> None:
     with signed_in(running, "ned") as client:
         assert client.get(shown).status_code == 200
         assert client.get(frames, headers={"Accept": "application/octet-stream"}).status_code == 200
+
+
+ASKED = [(method, path) for method, path in ENDPOINTS if "{study_key}" in path and not path.endswith("/break-glass")]
+
+
+@pytest.mark.parametrize(("method", "path"), ASKED)
+def test_every_endpoint_of_a_study_looks_at_its_site(running, method: str, path: str) -> None:
+    """As somebody who may do everything, at another site."""
+    people = running.installation.people
+    people.change("sue", by="test", roles=[role for role in ROLES if role != "service"])
+    with signed_in(running, "all") as client:
+        key = listed(client)["N1"]
+        view = client.get(f"/api/studies/{key}").json()
+    filled = path.replace("{study_key}", key).replace("{image_key}", "0")
+    filled = filled.replace("{engine}", view["findings"][0]["engine"]).replace("{finding}", view["findings"][0]["key"])
+    with signed_in(running, "sue") as client:
+        answer = client.request(method, f"/api{filled}", json=bodies(view["report_id"]).get(path))
+    assert (answer.status_code, answer.json()["code"]) == (403, "other_site")
+
+
+def bodies(report_id: str) -> dict[str, dict[str, object]]:
+    """A body that each endpoint would take."""
+    return {
+        "/studies/{study_key}/opinion": {"nothing": True},
+        "/studies/{study_key}/lease": {},
+        "/studies/{study_key}/decision": {
+            "idempotency_key": str(uuid.uuid4()),
+            "report_id": report_id,
+            "supersedes": None,
+            "is_final": True,
+            "comment": "",
+            "findings": [],
+            "added": [],
+        },
+        "/studies/{study_key}/retract": {"reason": "quality"},
+        "/studies/{study_key}/rerun": {},
+    }
 
 
 def test_in_an_emergency_one_study_opens_to_one_person_and_everybody_hears_of_it(running) -> None:
