@@ -14,8 +14,8 @@ export function Me({ session }: { session: Session }) {
         {session.user.roles.join(", ")} · sites: {session.user.sites.join(", ")}
       </p>
       {session.must_enrol_totp && <p class="held">Your role needs a second factor: set it up below.</p>}
-      <Password />
       <SecondFactor isOn={session.user.totp} />
+      <Password />
     </div>
   );
 }

@@ -92,6 +92,7 @@ export function People({ session }: { session: Session }) {
           </tbody>
         </table>
       )}
+      <h2>Add a person</h2>
       <AddPerson onAdd={(about) => act(call("POST", "/api/people", about))} />
       {session.permissions.includes("tokens.manage") && <Tokens />}
     </div>
@@ -202,6 +203,7 @@ function Tokens() {
           </li>
         ))}
       </ul>
+      <h3>Make a token</h3>
       <form class="inline" onSubmit={create} aria-label="Make a token">
         <Field label="Name">
           <input name="name" required autocomplete="off" />
