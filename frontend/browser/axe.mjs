@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { asked, imageShown, mapShown, opened, signIn } from "./chromium.mjs";
 
-const { address, name, password } = asked();
+const { address, user, password } = asked();
 const source = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const { browser, page, wrong } = await opened({ address });
 const found = [];
@@ -18,7 +18,7 @@ const look = async (room) => {
 await page.goto(`${address}/`);
 await page.locator("input[name=name]").waitFor();
 await look("door");
-await signIn(page, { address, name, password });
+await signIn(page, { address, name: user, password });
 await look("worklist");
 await page.keyboard.press("j");
 await page.keyboard.press("Enter");

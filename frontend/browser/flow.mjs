@@ -2,12 +2,12 @@
 // Prints what was seen as JSON.
 import { asked, imageShown, mapShown, opened, signIn } from "./chromium.mjs";
 
-const { address, name, password, shots } = asked();
+const { address, user, password, shots } = asked();
 const { browser, page, wrong } = await opened({ address });
 const shot = (title) => (shots ? page.screenshot({ path: `${shots}/${title}.png` }) : undefined);
 const key = (...names) => names.reduce((before, each) => before.then(() => page.keyboard.press(each)), Promise.resolve());
 
-await signIn(page, { address, name, password });
+await signIn(page, { address, name: user, password });
 await shot("worklist");
 await key("j");
 const patient = await page.locator("tbody tr:focus-within td:nth-child(3) div").first().textContent();

@@ -1,9 +1,9 @@
 // Times from click to first image and from key to map, as the reader sees them; prints milliseconds as JSON.
 import { asked, imageShown, mapShown, opened, signIn } from "./chromium.mjs";
 
-const { address, name, password, times = "20" } = asked();
+const { address, user, password, times = "20" } = asked();
 const { browser, page, wrong } = await opened({ address });
-await signIn(page, { address, name, password });
+await signIn(page, { address, name: user, password });
 await page.waitForTimeout(1500); // The viewer warms up while somebody looks at the list.
 const images = [];
 const maps = [];
