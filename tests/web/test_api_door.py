@@ -18,6 +18,7 @@ from radiolucent.web.api.gate import COOKIE
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/session"): {"name": "x", "password": "y"},
     ("POST", "/enrol"): {"token": "x", "password": PASSWORD},
+    ("POST", "/enter"): {"token": "x"},
     ("POST", "/me/password"): {"old": "wrong", "new": PASSWORD},
     ("PUT", "/me/totp"): {"code": "000000"},
     ("DELETE", "/me/totp"): {"code": "000000"},
@@ -83,6 +84,17 @@ def test_a_link_ends_after_a_day(place: Place) -> None:
     place.house.clock.forward(24 * 3600 + 1)
     with place.client() as client:
         assert client.post("/enrol", json={"token": link, "name": "boss", "password": PASSWORD}).status_code == 410
+
+
+def test_a_link_that_signs_in_does_it_once_and_no_other_link_does(place: Place) -> None:
+    place.account("demo", "senior")
+    link, reset = place.people.entry_link("demo"), place.people.reset("demo", by="test")
+    with place.client() as client:
+        assert client.post("/enter", json={"token": reset}).status_code == 410
+        assert client.post("/enrol", json={"token": link, "password": PASSWORD}).status_code == 410
+        first = client.post("/enter", json={"token": link})
+        assert (first.status_code, first.json()["user"]["name"]) == (200, "demo")
+        assert client.post("/enter", json={"token": link}).status_code == 410
 
 
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(place: Place) -> None:

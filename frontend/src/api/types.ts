@@ -94,6 +94,8 @@ export type FindingMap = {
   url: string;
   rows: number;
   columns: number;
+  /** Whether any place reaches the threshold of the scale. */
+  is_painted: boolean;
   scale: { threshold: number; strong: number; unit: string };
   peak: Point | null;
   box: null | [number, number, number, number];
@@ -245,7 +247,7 @@ export type AuditEntry = {
   action: string;
   outcome: string;
   actor: string;
-  details: unknown;
+  details: Record<string, string> | null;
 };
 export type Person = {
   name: string;

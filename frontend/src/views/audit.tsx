@@ -7,6 +7,14 @@ import { Trouble, Waiting } from "./parts";
 type Log = { entries: AuditEntry[]; verified: boolean | null };
 const PAGE = 100;
 
+/** What more an entry says, in the order of its names. */
+function details({ details }: AuditEntry): string {
+  return Object.entries(details ?? {})
+    .sort(([one], [other]) => one.localeCompare(other))
+    .map(([name, value]) => `${plain(name)} ${value}`)
+    .join(" · ");
+}
+
 /** Who did what. The chain is checked by the server, on request. */
 export function Audit() {
   const [log, setLog] = useState<Log | null>(null);
@@ -42,7 +50,7 @@ export function Audit() {
           <table class="rows">
             <thead>
               <tr>
-                {["Entry", "When", "Who", "What", "Outcome"].map((name) => (
+                {["Entry", "When", "Who", "What", "Outcome", "Details"].map((name) => (
                   <th key={name} scope="col">
                     {name}
                   </th>
@@ -50,13 +58,14 @@ export function Audit() {
               </tr>
             </thead>
             <tbody>
-              {log.entries.map((entry) => (
+              {[...log.entries].reverse().map((entry) => (
                 <tr key={entry.sequence}>
                   <td class="number">{entry.sequence}</td>
                   <td>{moment(entry.at)}</td>
                   <td>{entry.actor}</td>
                   <td>{capital(plain(entry.action))}</td>
                   <td>{plain(entry.outcome)}</td>
+                  <td class="dim details">{details(entry)}</td>
                 </tr>
               ))}
             </tbody>

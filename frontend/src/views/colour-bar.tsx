@@ -23,6 +23,7 @@ export function ColourBar({ map, looking }: { map: FindingMap; looking: Looking 
       <canvas ref={bar} width={1} height={256} aria-hidden="true" />
       <span title={unit}>threshold {short(threshold)}</span>
       <small>{unit}</small>
+      {!map.is_painted && <small class="faint">no place reaches the threshold: nothing is painted</small>}
       <input
         type="range"
         min="0.1"

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Engine, Finding, StudyView, Vocabulary } from "../api/types";
 import { assessmentOf, nameOf } from "../decision/draft";
 import { useKeys } from "../keys";
@@ -50,6 +50,8 @@ export function Panel(props: PanelProps) {
         ? []
         : [{ key: "e", label: "Add a missed finding", group: "Decide", run: () => signing.begin("add", null) }],
   );
+  const words = useRef<HTMLDivElement>(null);
+  useEffect(() => words.current?.scrollTo({ top: 0 }), [study.decision?.decision_id]);
   if (study.ai_hidden) {
     return (
       <aside class="panel" aria-label="Your reading">
@@ -60,7 +62,7 @@ export function Panel(props: PanelProps) {
   }
   return (
     <aside class="panel" aria-label="Findings">
-      <div class="words">
+      <div class="words" ref={words}>
         <Held lease={lease} mayBreak={mayBreak} />
         {study.decision && !signing.isCorrecting && <Signed study={study} signing={signing} mayDecide={props.mayDecide} />}
         {finding ? <One {...props} finding={finding} image={image} /> : <Nothing study={study} />}
@@ -132,11 +134,12 @@ function Why({ finding }: { finding: Finding }) {
             {reason.text}
           </li>
         ))}
-        {finding.flags.map((flag) => (
-          <li key={flag.code} class="caution">
-            {flag.text || plain(flag.code)}
-          </li>
-        ))}
+        {finding.reasons.length === 0 &&
+          finding.flags.map((flag) => (
+            <li key={flag.code} class="caution">
+              {flag.text || plain(flag.code)}
+            </li>
+          ))}
         {finding.reasons.length === 0 && inside !== null && (
           <li class="for">{Math.round(inside * 100)} % of the evidence lies in the expected region</li>
         )}

@@ -16,6 +16,7 @@ from radiolucent.cli import engines as engines_commands
 from radiolucent.cli import serving, tokens, users
 from radiolucent.cli.analyze import run_analysis
 from radiolucent.cli.compare import run_comparison
+from radiolucent.cli.demo import run_demo
 from radiolucent.cli.drift import drift
 from radiolucent.cli.evidence import evidence
 from radiolucent.cli.validating import validate
@@ -114,11 +115,19 @@ def phantom(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for the demo.")] = Path("radiolucent-demo"),
+    serve: Annotated[
+        bool | None,
+        typer.Option("--serve/--no-serve", help="Serve the page afterwards; by default on a terminal alone."),
+    ] = None,
 ) -> None:
-    """Read phantoms and one real head CT slice with the shipped engines."""
+    """Read phantoms and one real head CT slice with the shipped engines; then serve the page with them."""
     studies = wiring.demo_studies(out / "studies")
     options = Options(out=out, guards="flag", maps="all")
     run_analysis(wiring.analyzer(None), studies, options, as_json=False)
+    if serve or (serve is None and sys.stdout.isatty()):
+        run_demo(out / "data")
+    else:
+        typer.echo(f"The radiologist's page with these studies: radiolucent demo --serve --out {out}")
 
 
 def main() -> None:

@@ -13,6 +13,8 @@ from radiolucent.records.result import Confidence, Explanation
 
 ORDER: tuple[Confidence, ...] = ("low", "moderate", "high")
 HIGH, MODERATE = 0.8, 0.5
+IN_THE_REGION, CHECK = " of the evidence lies in the expected region", "Check for an artefact"
+MEASURED = "of such calls in the test part"
 CONCENTRATED, IN_PLACE, MOSTLY_IN_PLACE = 0.35, 0.5, 0.75
 NAMED = 0.3
 FAINT = 0.3
@@ -41,6 +43,12 @@ class Trust:
     def word(self) -> Confidence:
         """The word."""
         return ORDER[self.level]
+
+
+def is_plain(reason: str) -> bool:
+    """Whether a reason of this room only says how things are; every other one calls for care."""
+    is_in_place = IN_THE_REGION in reason and CHECK not in reason
+    return reason.startswith("probability ") or is_in_place or MEASURED in reason
 
 
 def from_probability(probability: float, threshold: float, *, positive: bool) -> Trust:
@@ -95,7 +103,7 @@ def weigh_map(trust: Trust, spec: FindingSpec, explanation: Explanation, share: 
         reason = "the expected region was not found in this image" if expected else "this engine draws no region for it"
         trust.lower(1 if expected else trust.level, f"agreement with anatomy was not checked: {reason}")
     elif inside < IN_PLACE:
-        trust.lower(0, f"{where}; expected: {_expected(spec)}. Check for an artefact", "outside_expected_region")
+        trust.lower(0, f"{where}; expected: {_expected(spec)}. {CHECK}", "outside_expected_region")
     else:
         trust.lower(2 if inside >= MOSTLY_IN_PLACE else 1, where)
     if explanation.marker_under_peak:
@@ -131,7 +139,7 @@ def _expected(spec: FindingSpec) -> str:
 def _where(spec: FindingSpec, explanation: Explanation) -> str:
     """``88 % of the evidence lies in the expected region (lung): left lung 80 %, right lung 8 %; ...``."""
     inside = explanation.in_expected_region or 0.0
-    words = f"{inside:.0%} of the evidence lies in the expected region ({_expected(spec)})"
+    words = f"{inside:.0%}{IN_THE_REGION} ({_expected(spec)})"
     most = sorted(explanation.region_shares.items(), key=lambda item: -item[1])
     named = [f"{name.replace('_', ' ')} {share:.0%}" for name, share in most if share >= NAMED][:2]
     if named and set(explanation.region_shares) != set(spec.expected_regions):

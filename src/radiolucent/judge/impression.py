@@ -30,6 +30,7 @@ def series_impression(findings: Sequence[SeriesFinding], slices: int, spec: Engi
     """One or two sentences about a stack."""
     positive = [f for f in findings if f.positive]
     if not positive:
-        return f"{slices} slices processed by {spec.id} {spec.version}: no finding above its threshold."
+        many = "1 slice" if slices == 1 else f"{slices} slices"
+        return f"{many} processed by {spec.id} {spec.version}: no finding above its threshold."
     parts = [f"{f.display} suspected on {f.positive_slices} of {slices} slices" for f in positive]
     return "; ".join(parts) + "."

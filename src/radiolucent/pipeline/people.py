@@ -15,6 +15,8 @@ from radiolucent.pipeline.second_factor import takes_code
 from radiolucent.records.person import MAIN_SITE, ROLES, Person, SignedIn
 from radiolucent.store import factors, openings, people
 
+ENTERS = "enters "
+"""Before the secret of a link that signs in, so that no other link does."""
 TOUCH_S = 30.0
 """A session's last use is noted to this precision: not every request writes."""
 
@@ -123,18 +125,44 @@ class People:
             first = meant == "" and not people.has_password(entry.connection)
             found = people.find(entry.connection, meant) if meant else None
             if not first and (found is None or found.is_disabled):
-                raise InputRefused(
-                    "link_used",
-                    found="a link that was used, replaced, or is older than a day",
-                    expected="a fresh one-time link",
-                    action="Ask the administrator for a new one.",
-                )
+                raise _link_used()
             person = found or Person(name=fit_name(name), display=display.strip() or name, roles=("administrator",))
             hashed = passwords.hashed(password, name=person.name)
             people.put(entry.connection, person, now=entry.at)
             people.set_password(entry.connection, person.name, hashed)
             self._told(entry, person.name, "password_set")
             return self.open(entry, replace(person, has_password=True), peer)
+
+    def entry_link(self, name: str) -> str:
+        """The secret of a link that signs its holder in once, without a password: for a demo.
+
+        Raises
+        ------
+        InputRefused
+            ``no_such_account``.
+        """
+        shown = limits.secret()
+        with self._journal.entry() as entry:
+            _known(people.find(entry.connection, name))
+            people.put_link(entry.connection, limits.digest(ENTERS + shown), name, now=entry.at)
+            self._told(entry, OURSELVES, "entry_link", account=name)
+        return shown
+
+    def enter(self, link: str, *, peer: str) -> tuple[str, SignedIn]:
+        """Use a link that signs in.
+
+        Raises
+        ------
+        InputRefused
+            ``link_used``.
+        """
+        with self._journal.entry() as entry:
+            since = entry.at - limits.LINK_S
+            meant = people.take_link(entry.connection, limits.digest(ENTERS + link), since=since)
+            found = people.find(entry.connection, meant) if meant else None
+            if found is None or found.is_disabled:
+                raise _link_used()
+            return self._open(entry, found, peer)
 
     def change_password(self, name: str, *, old: str, new: str, peer: str) -> None:
         """Set another password; every session ends, this one too.
@@ -284,6 +312,15 @@ def _may(person: Person) -> dict[str, str]:
 
 def _administers(person: Person) -> bool:
     return "administrator" in person.roles and not person.is_disabled
+
+
+def _link_used() -> InputRefused:
+    return InputRefused(
+        "link_used",
+        found="a link that was used, replaced, or is older than a day",
+        expected="a fresh one-time link",
+        action="Ask the administrator for a new one.",
+    )
 
 
 def _known(person: Person | None) -> Person:

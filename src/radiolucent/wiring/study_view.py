@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from radiolucent.explain.shown import FLOOR, outlined
+from radiolucent.judge.confidence import is_plain
 from radiolucent.pipeline.pictures import ViewImage, ViewSeries
 from radiolucent.records.engine import EngineSpec, FindingSpec
 from radiolucent.records.result import EngineRef
@@ -20,8 +21,6 @@ NOT_FOR = (
     "Not a medical device and not for diagnosis on its own. Not for images, ages or views outside its population, and "
     "it does not look for anything but the findings listed."
 )
-PLAIN = ("probability ", "peak ", "most evidence", "the peak", "evidence ")
-"""How reasons begin that speak for a finding; every other one calls for care."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,9 +164,7 @@ def finding_json(
         "code": {name: getattr(finding.code, name) for name in ("scheme", "value", "meaning")},
         "rank": rank,
         **{n: getattr(finding, n) for n in ("critical", "alert", "positive", "probability", "threshold", "confidence")},
-        "reasons": [
-            {"kind": "for" if reason.startswith(PLAIN) else "caution", "text": reason} for reason in finding.reasons
-        ],
+        "reasons": [{"kind": "for" if is_plain(reason) else "caution", "text": reason} for reason in finding.reasons],
         "flags": [{"code": flag, "text": flag.replace("_", " ")} for flag in finding.flags],
         "zone": finding.zone,
         "in_expected_region": finding.in_expected_region,
@@ -187,6 +184,7 @@ def _map(shown: Shown, key: int, finding: StudyFinding, spec: FindingSpec | None
         "url": f"/api/studies/{study_key}/images/{key}/maps/{finding.engine.id}/{finding.key}",
         "rows": found.rows,
         "columns": found.columns,
+        "is_painted": float(explanation["peak_evidence"]) >= FLOOR * shown.scale,
         "scale": {"threshold": FLOOR * shown.scale, "strong": shown.scale, "unit": "logit per cell"},
         "peak": explanation["peak_row_col"],
         "box": explanation["region_box"],

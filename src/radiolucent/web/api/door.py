@@ -29,6 +29,12 @@ class SignInBody(Body):
     totp: Annotated[str, Field(max_length=16)] = ""
 
 
+class EnterBody(Body):
+    """A one-time link that signs in."""
+
+    token: Text
+
+
 class EnrolBody(Body):
     """A one-time link and the password to set; the first administrator also says who they are."""
 
@@ -56,7 +62,7 @@ class ChangeBody(Body):
 
 
 def router(people: People, provider: str | None) -> APIRouter:
-    """``/door``, ``/session``, ``/enrol``, ``/people``."""
+    """``/door``, ``/session``, ``/enrol``, ``/enter``, ``/people``."""
     made = APIRouter()
 
     @made.get("/door")
@@ -80,6 +86,11 @@ def router(people: People, provider: str | None) -> APIRouter:
             body.token, name=body.name, display=body.display, password=body.password, peer=peer_of(request.scope)
         )
         return _begun(request, people, shown, signed_in)
+
+    @made.post("/enter")
+    def enter(request: Request, body: EnterBody) -> Response:
+        """Sign in by a one-time link that needs no password (a demo's)."""
+        return _begun(request, people, *people.enter(body.token, peer=_peer(request)))
 
     @made.get("/session")
     def session(request: Request) -> Response:

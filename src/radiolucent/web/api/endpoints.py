@@ -14,6 +14,7 @@ ENDPOINTS: Mapping[tuple[str, str], Need] = {
     ("GET", "/session/oidc"): "open",
     ("GET", "/session/oidc/callback"): "open",
     ("POST", "/enrol"): "open",
+    ("POST", "/enter"): "open",
     ("GET", "/session"): "signed_in",
     ("DELETE", "/session"): "signed_in",
     ("POST", "/me/password"): "signed_in",

@@ -1,0 +1,39 @@
+"""The demo as a new user meets it: a link, studies of which one can be compared, a signed decision."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import httpx
+
+from radiolucent.wiring.demo import served
+
+
+def test_a_link_leads_to_a_signed_decision(tmp_path: Path) -> None:
+    told: list[str] = []
+    with served(tmp_path / "data", told.append) as demo:
+        address, _, secret = demo.link.partition("/#/enter/")
+        with httpx.Client(base_url=f"{address}/api", timeout=30) as client:
+            session = client.post("/enter", json={"token": secret})
+            assert session.json()["user"]["display"] == "Dr. Demo"
+            client.headers["X-CSRF-Token"] = session.json()["csrf"]
+            items = client.post("/worklist", json={}).json()["items"]
+            assert len(items) == demo.studies == len(told) == 6
+            assert {item["modality"] for item in items} == {"CR", "CT", "DX"}
+            views = [client.get(f"/studies/{item['study_key']}").json() for item in items]
+            view = next(v for v in views if v["priors"] and v["changes"])
+            assert any(m["is_painted"] for f in view["findings"] for m in f["maps"]), "the map key shows something"
+            decision = {
+                "idempotency_key": str(uuid.uuid4()),
+                "report_id": view["report_id"],
+                "is_final": True,
+                "findings": [
+                    {"engine": f["engine"], "key": f["key"], "assessment": "accepted"}
+                    for f in view["findings"]
+                    if f["positive"]
+                ],
+            }
+            assert client.post(f"/studies/{view['study_key']}/decision", json=decision).status_code == 201
+    with served(tmp_path / "data", told.append) as again:
+        assert again.studies == 6, "the same folder goes on where it was"
