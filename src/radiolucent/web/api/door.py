@@ -32,7 +32,7 @@ class SignInBody(Body):
 class EnterBody(Body):
     """A one-time link that signs in."""
 
-    token: Text
+    token: Name
 
 
 class EnrolBody(Body):
