@@ -162,7 +162,7 @@ class People:
             found = people.find(entry.connection, meant) if meant else None
             if found is None or found.is_disabled:
                 raise _link_used()
-            return self._open(entry, found, peer)
+            return self.open(entry, found, peer, method="link")
 
     def change_password(self, name: str, *, old: str, new: str, peer: str) -> None:
         """Set another password; every session ends, this one too.

@@ -90,7 +90,7 @@ def router(people: People, provider: str | None) -> APIRouter:
     @made.post("/enter")
     def enter(request: Request, body: EnterBody) -> Response:
         """Sign in by a one-time link that needs no password (a demo's)."""
-        return _begun(request, people, *people.enter(body.token, peer=_peer(request)))
+        return _begun(request, people, *people.enter(body.token, peer=peer_of(request.scope)))
 
     @made.get("/session")
     def session(request: Request) -> Response:
