@@ -71,7 +71,7 @@ export function Dialog({ title, onClose, children }: { title: string; onClose: (
     <dialog ref={dialog} aria-label={title} onClose={onClose} onKeyDown={(event) => event.stopPropagation()}>
       <header>
         <h2>{title}</h2>
-        <button type="button" class="quiet" onClick={() => dialog.current?.close()} aria-label="Close (Esc)">
+        <button type="button" class="quiet" onClick={() => dialog.current?.close()} title="Close">
           Esc
         </button>
       </header>
