@@ -220,6 +220,7 @@ def test_what_is_read_anew_waits_for_a_person_before_it_is_told(tmp_path: Path) 
         assert [r["status"] for r in reports(it.fhir)] == ["final"]
         view = sue.get(f"/studies/{it.key}").json()
         assert view["state"] == "to_review"
+        assert view["decision"] is None, "the decision was on another result"
         stale = sue.post(f"/studies/{it.key}/decision", it.draft(view, report_id="f" * 32))
         assert (stale.status_code, stale.json()["code"]) == (409, "result_superseded")
         assert sue.post(f"/studies/{it.key}/retract", {"reason": "quality"}).status_code == 200

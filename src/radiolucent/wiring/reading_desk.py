@@ -161,9 +161,9 @@ class ReadingDesk:
             lease = leases.running(decisions.lease(connection, row.study_key), now)
             made = decisions.decisions_of(connection, row.study_key)
             sent = outbox.of_study(connection, row.study_key)
-        current = [each for each in made if report is not None and each.report_id == report.report_id]
+        decision = next((each for each in made if report is not None and each.report_id == report.report_id), None)
         state = review_state(
-            Standing(state=row.state, status=row.status, is_decided=bool(current), is_held=lease is not None)
+            Standing(state=row.state, status=row.status, is_decided=decision is not None, is_held=lease is not None)
         )
         stands = report is not None and report.state != "retracted"
         shown = report if stands and not opened.is_hidden else None
@@ -199,9 +199,9 @@ class ReadingDesk:
             "refusals": [] if report is None else [{"code": each.code, "text": each.text} for each in report.refusals],
             "priors": [] if report is None else self._priors(caller, report, hidden=opened.is_hidden),
             "changes": [] if shown is None else study_view.changes_json(shown),
-            "decision": None if not made else decision_json(made[0], sent),
+            "decision": None if decision is None else decision_json(decision, sent),
             "lease": None if lease is None else {**worklist.held(lease), "is_mine": lease.holder.name == caller.name},
-            "audit_sequence": made[0].audit_sequence if made else None,
+            "audit_sequence": None if decision is None else decision.audit_sequence,
             "delivered": [{"destination": each.destination, "state": each.state} for each in sent],
         }
 
