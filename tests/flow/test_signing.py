@@ -223,8 +223,17 @@ def test_what_is_read_anew_waits_for_a_person_before_it_is_told(tmp_path: Path) 
         assert view["decision"] is None, "the decision was on another result"
         stale = sue.post(f"/studies/{it.key}/decision", it.draft(view, report_id="f" * 32))
         assert (stale.status_code, stale.json()["code"]) == (409, "result_superseded")
+        assert sue.post(f"/studies/{it.key}/decision", it.draft(view)).status_code == 201
+        eventually(it.here.done)
+        assert (it.ehr.of("ACC7")[-1]["OBR"][0][25], [r["status"] for r in reports(it.fhir)]) == ("C", ["amended"])
+        assert sue.post(f"/studies/{it.key}/rerun").status_code == 204
+        eventually(lambda: it.revision(5) is not None and it.here.done())
         assert sue.post(f"/studies/{it.key}/retract", {"reason": "quality"}).status_code == 200
         eventually(it.here.done)
+        (note,) = [d for k, _, d in it.pacs.received if k == hospital.REJECTION]
+        items = note.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
+        withdrawn = {each.ReferencedSOPInstanceUID for series in items for each in series.ReferencedSOPSequence}
+        assert withdrawn >= {u for k, u, d in it.pacs.received if k == SR}, "what was signed before, too"
         assert {row[11] for row in it.ehr.of("ACC7")[-1]["OBX"]} == {"W"}
         assert [r["status"] for r in reports(it.fhir)] == ["entered-in-error"]
         gone = sue.post(f"/studies/{it.key}/decision", it.draft(view))

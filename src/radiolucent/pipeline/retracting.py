@@ -8,8 +8,8 @@ from dataclasses import replace
 from radiolucent.deliver.image_folder import write_dicom
 from radiolucent.errors import SettingsError
 from radiolucent.pipeline.journal import OURSELVES, Journal
-from radiolucent.pipeline.study_report import object_rows, report_id
-from radiolucent.records.study import ResultObject, StudyReport
+from radiolucent.pipeline.study_report import object_rows, report_id, result_object, standing_objects
+from radiolucent.records.study import StudyReport
 from radiolucent.report.dicom.build import encode
 from radiolucent.report.dicom.rejection import RejectionReason, build_rejection
 from radiolucent.store import hospital, work
@@ -43,6 +43,8 @@ class Retraction:
             report = work.report(connection, study_key)
             if report is not None:
                 report = hospital.as_known_today(connection, report)
+                earlier = work.reports_before(connection, study_key, report.revision)
+                report = replace(report, objects=standing_objects(report, earlier))
         if report is None or report.state == "retracted":
             raise SettingsError(
                 "nothing_to_retract",
@@ -84,7 +86,7 @@ class Retraction:
 
 
 def _retracted(report: StudyReport, rows: list[ObjectRow]) -> StudyReport:
-    note = tuple(ResultObject(kind="rejection", instance=row.ref, source_sop_instance_uid="") for row in rows)
+    note = tuple(result_object(row) for row in rows)
     return replace(
         report,
         report_id=report_id(report.context.study_instance_uid, report.revision, report.engines, "retracted"),

@@ -12,9 +12,9 @@ from pydicom import dcmread
 from radiolucent.deliver.image_folder import write_dicom
 from radiolucent.errors import InputRefused
 from radiolucent.pipeline.journal import Entry, Journal
-from radiolucent.pipeline.study_report import object_rows, report_id
+from radiolucent.pipeline.study_report import object_rows, report_id, result_object, standing_objects
 from radiolucent.records.decision import Decision, Draft, ReaderRef
-from radiolucent.records.study import InstanceRef, ResultObject, StudyReport, Verification
+from radiolucent.records.study import ResultObject, StudyReport, Verification
 from radiolucent.report.dicom.build import encode
 from radiolucent.report.dicom.rejection import build_rejection
 from radiolucent.report.dicom.verified_report import Predecessors, build_verified_report
@@ -43,8 +43,8 @@ class _Case:
 
     study: StudyRow
     report: StudyReport
-    base: StudyReport
-    decisions: Sequence[Decision]
+    replaces: str
+    standing: Sequence[ResultObject]
     issue: int
     was_final: bool
     destinations: Sequence[str]
@@ -112,14 +112,12 @@ class Signing:
             if study.state != "done" or report is None or study.status not in ("positive", "nothing_found"):
                 raise _nothing(study.state)
             report = hospital.as_known_today(connection, report)
-            made = decisions.decisions_of(connection, study_key)
-            last = work.report(connection, study_key)
             earlier = work.reports_before(connection, study_key, study.revision + 1)
             return _Case(
                 study=study,
                 report=report,
-                base=report if last is None or not last.is_signed else last,
-                decisions=[each for each in made if each.report_id == report.report_id],
+                replaces=earlier[-1].report_id,
+                standing=standing_objects(earlier[-1], earlier[:-1]),
                 issue=work.retractions_before(
                     connection, Job(study_key=study_key, revision=report.revision, priority=study.priority)
                 ),
@@ -142,7 +140,7 @@ class Signing:
                 case.report.engines,
                 "final" if draft.is_final else "verified",
             ),
-            replaces=case.base.report_id,
+            replaces=case.replaces,
             verification=Verification(
                 decision_id=decision_id,
                 reader_name=signer.reader.name,
@@ -157,7 +155,7 @@ class Signing:
             now=now,
         )
         rows = self._objects(case, signed, decision_id)
-        signed = replace(signed, objects=(*_standing(case.base), *(_object(row) for row in rows)))
+        signed = replace(signed, objects=(*case.standing, *(result_object(row) for row in rows)))
         try:
             with self._journal.entry() as entry:
                 return self._keep(entry, case, draft, signer, signed, rows)
@@ -225,7 +223,7 @@ class Signing:
     def _objects(self, case: _Case, signed: StudyReport, decision_id: str) -> list[ObjectRow]:
         """The verified report, and a note that takes back what was made of rejected findings, as files."""
         folder = self._blobs.root / "results" / case.study.study_key / "decisions" / decision_id
-        reports = [each.instance for each in case.base.objects if each.kind == "structured_report"]
+        reports = [each.instance for each in case.standing if each.kind == "structured_report"]
         document = build_verified_report(signed, Predecessors(reports=reports, issue=case.issue))
         write_dicom(folder / "study", "sr", encode(document))
         rejected = self._rejected(case, signed)
@@ -292,19 +290,6 @@ def _nothing(state: str) -> InputRefused:
         expected="a study that was read, and whose result was not taken back",
         action="Wait until it is read, or have it read again.",
     )
-
-
-def _standing(report: StudyReport) -> tuple[ResultObject, ...]:
-    return tuple(each for each in report.objects if each.kind != "rejection")
-
-
-def _object(row: ObjectRow) -> ResultObject:
-    instance = InstanceRef(
-        sop_class_uid=row.sop_class_uid,
-        sop_instance_uid=row.sop_instance_uid,
-        series_instance_uid=row.series_instance_uid,
-    )
-    return ResultObject(kind=row.kind, instance=instance, source_sop_instance_uid="")  # type: ignore[arg-type]
 
 
 def _shown(path: Path) -> tuple[str, str]:

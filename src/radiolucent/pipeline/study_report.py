@@ -138,14 +138,30 @@ def _assemble(reading: StudyReading, source: Source, *, objects: Sequence[Object
         findings=reading.findings,
         refusals=reading.refusals,
         images=tuple(_ref(row) for row in source.images),
-        objects=tuple(_object(row) for row in objects),
+        objects=tuple(result_object(row) for row in objects),
         impression=reading.impression,
         modality=modality,
         replaces=source.replaces,
     )
 
 
-def _ref(row: SourceRow | ObjectRow) -> InstanceRef:
+def standing_objects(report: StudyReport, earlier: Sequence[StudyReport]) -> tuple[ResultObject, ...]:
+    """Objects of a report, and of what people have signed before it (``earlier``: oldest first), but for notes.
+
+    What was taken back, and everything before it, stands no more.
+    """
+    found = {each.instance.sop_instance_uid: each for each in report.objects if each.kind != "rejection"}
+    for before in reversed(earlier):
+        if before.state == "retracted":
+            break
+        if before.is_signed:
+            for each in before.objects:
+                if each.kind != "rejection":
+                    found.setdefault(each.instance.sop_instance_uid, each)
+    return tuple(found.values())
+
+
+def _ref(row: SourceRow) -> InstanceRef:
     return InstanceRef(
         sop_class_uid=row.sop_class_uid,
         sop_instance_uid=row.sop_instance_uid,
@@ -153,8 +169,9 @@ def _ref(row: SourceRow | ObjectRow) -> InstanceRef:
     )
 
 
-def _object(row: ObjectRow) -> ResultObject:
-    return ResultObject(kind=KINDS[row.sop_class_uid], instance=_ref(row), source_sop_instance_uid=row.source_uid)
+def result_object(row: ObjectRow) -> ResultObject:
+    """An object as a report names it."""
+    return ResultObject(kind=KINDS[row.sop_class_uid], instance=row.ref, source_sop_instance_uid=row.source_uid)
 
 
 def _captures(folder: Path) -> dict[tuple[str, str], InstanceRef]:
