@@ -21,6 +21,8 @@ ReportState = Literal["preliminary", "corrected", "retracted", "verified", "fina
 Assessment = Literal["accepted", "rejected", "modified"]
 Outcome = Literal["accepted", "modified", "rejected", "supplemented"]
 """What became of a result as a whole (after IHE AI Results Assessment)."""
+Finality = Literal["preliminary", "final", "amended"]
+"""``amended``: a report of the study was final before."""
 Priority = Literal["stat", "routine"]
 ObjectKind = Literal[
     "structured_report", "secondary_capture", "parametric_map", "segmentation", "presentation_state", "rejection"
@@ -81,7 +83,7 @@ class InstanceRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultObject:
-    """A DICOM object that we made. ``source_sop_instance_uid``: the image it speaks of."""
+    """A DICOM object that we made. ``source_sop_instance_uid``: the image it speaks of, or ``study``."""
 
     kind: ObjectKind
     instance: InstanceRef
@@ -170,6 +172,13 @@ class Verification:
     comment: str
     is_final: bool
     was_final: bool
+
+    @property
+    def finality(self) -> Finality:
+        """What the decision makes of the report."""
+        if self.was_final:
+            return "amended"
+        return "final" if self.is_final else "preliminary"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

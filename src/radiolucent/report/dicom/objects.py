@@ -93,7 +93,7 @@ def new_object(job: Job, kind: ObjectKind, sop_class_uid: str, *, key: str = "")
 
 def stamp(dataset: Dataset, job: Job, kind: ObjectKind, sop_class_uid: str, *, key: str = "") -> None:
     """Write the shared modules into ``dataset``, over whatever stands there."""
-    _write_meta(dataset, sop_class_uid, object_uid(job, kind, key))
+    write_meta(dataset, sop_class_uid, object_uid(job, kind, key))
     if job.source.character_set:
         dataset.SpecificCharacterSet = list(job.source.character_set)
     elif "SpecificCharacterSet" in dataset:
@@ -181,7 +181,8 @@ def label(words: str) -> str:
     return kept[:16].strip("_") or "FINDING"
 
 
-def _write_meta(dataset: Dataset, sop_class_uid: str, sop_instance_uid: str) -> None:
+def write_meta(dataset: Dataset, sop_class_uid: str, sop_instance_uid: str) -> None:
+    """File meta information (PS3.10 section 7.1) and the SOP common module's UIDs."""
     meta = FileMetaDataset()
     meta.FileMetaInformationVersion = b"\0\1"
     meta.MediaStorageSOPClassUID = UID(sop_class_uid)

@@ -15,9 +15,9 @@ from typing import Any
 
 import highdicom.sr as hd
 import numpy as np
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as pydicom_codes
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import UID
 
 from radiolucent.errors import InvariantBroken
 from radiolucent.records.engine import Code
@@ -25,7 +25,7 @@ from radiolucent.records.result import DISCLAIMER
 from radiolucent.records.study import InstanceRef, PersonFinding, Region, StudyFinding, StudyReport, Verification
 from radiolucent.report.decided import assessed_words, stated_words
 from radiolucent.report.dicom import legal
-from radiolucent.report.dicom.objects import MANUFACTURER, reference
+from radiolucent.report.dicom.objects import MANUFACTURER, reference, write_meta
 from radiolucent.report.dicom.rejection import stamp_study, study_identity
 from radiolucent.report.dicom.structured_report import (
     SOP_CLASS_UID,
@@ -95,12 +95,7 @@ def _document(report: StudyReport, made: Verification) -> Dataset:
     study_uid = report.context.study_instance_uid
     document = Dataset()
     document.preamble = b"\0" * 128
-    document.file_meta = FileMetaDataset()
-    document.file_meta.FileMetaInformationVersion = b"\0\1"
-    document.SOPClassUID = document.file_meta.MediaStorageSOPClassUID = UID(SOP_CLASS_UID)
-    uid = UID(uid_from("verified-report", study_uid, made.decision_id))
-    document.SOPInstanceUID = document.file_meta.MediaStorageSOPInstanceUID = uid
-    document.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    write_meta(document, SOP_CLASS_UID, uid_from("verified-report", study_uid, made.decision_id))
     document.StudyInstanceUID = study_uid
     document.SeriesInstanceUID = uid_from("verified-report-series", study_uid)
     document.SeriesNumber, document.InstanceNumber = _SERIES_NUMBER, max(1, report.revision)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from radiolucent.records.study import StudyReport, Verification
+from radiolucent.records.study import Finality, StudyReport, Verification
 from radiolucent.report.fhir import systems
 from radiolucent.report.fhir.datatypes import Resource, identifier, present, text
-
-Status = Literal["preliminary", "final", "amended"]
 
 
 def person(made: Verification) -> Resource:
@@ -20,11 +16,7 @@ def person(made: Verification) -> Resource:
     )
 
 
-def report_status(report: StudyReport) -> Status:
+def report_status(report: StudyReport) -> Finality:
     """Final only where a person finalised; amended whenever something was final before (R4 DiagnosticReport.status)."""
     made = report.verification
-    if made is None:
-        return "preliminary"
-    if made.was_final:
-        return "amended"
-    return "final" if made.is_final else "preliminary"
+    return "preliminary" if made is None else made.finality

@@ -37,10 +37,10 @@ def impression(report: StudyReport) -> str:
 
 def result_status(report: StudyReport) -> str:
     """OBR-25, and OBX-11 of a report that stands."""
-    made = report.verification
-    if made is None or not (made.is_final or made.was_final):
+    finality = "preliminary" if report.verification is None else report.verification.finality
+    if finality == "preliminary":
         return PRELIMINARY
-    return CORRECTION if made.was_final or report.state == "retracted" else FINAL
+    return CORRECTION if finality == "amended" or report.state == "retracted" else FINAL
 
 
 def counted(refusals: Iterable[Reason]) -> list[tuple[Reason, int]]:
