@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from radiolucent.errors import InputRefused
 from radiolucent.pipeline.journal import Journal
+from radiolucent.pipeline.rereading import read_again
 from radiolucent.pipeline.retracting import Retraction
 from radiolucent.pipeline.reviewing import Signer, Signing
 from radiolucent.records.decision import Decision, Draft
@@ -14,7 +15,7 @@ from radiolucent.records.study import StudyReport
 from radiolucent.report.dicom.rejection import RejectionReason
 from radiolucent.review.deciding import Known, Picture
 from radiolucent.review.read_first import ReadFirst
-from radiolucent.store import decisions, outbox, work
+from radiolucent.store import decisions, outbox
 from radiolucent.store.blobs import Blobs
 from radiolucent.web.api.caller import Caller
 from radiolucent.wiring.decision_json import decision_json
@@ -105,22 +106,10 @@ class DecidingDesk(ReadingDesk):
         Raises
         ------
         InputRefused
-            As `check`; ``study_not_ready`` while it is received or read.
+            As `check`.
+        SettingsError
+            ``study_not_ready`` while it is received or read.
         """
-        with self._journal.entry() as entry:
-            self.check(caller, entry.connection, study_key)
-            if not work.rerun(entry.connection, study_key):
-                raise InputRefused(
-                    "study_not_ready",
-                    found="a study that is still being received or read",
-                    expected="one that is done, unrouted or quarantined",
-                    action="Wait until it is read.",
-                )
-            study = work.study(entry.connection, study_key)
-            entry.audit(
-                "rerun",
-                actor=caller.name,
-                peer=caller.peer,
-                study_instance_uid=study.study_instance_uid,
-                patient_id=study.patient_id,
-            )
+        with self._journal.reading() as connection:
+            self.check(caller, connection, study_key)
+        read_again(self._journal, study_key, actor=caller.name, peer=caller.peer)

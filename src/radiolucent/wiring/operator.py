@@ -17,6 +17,7 @@ from radiolucent.ingest.rules import StudyFacts, Tried, explain, facts_of
 from radiolucent.pipeline.journal import Journal
 from radiolucent.pipeline.machines import Machines
 from radiolucent.pipeline.people import People
+from radiolucent.pipeline.rereading import not_ready, read_again
 from radiolucent.pipeline.retracting import Retraction
 from radiolucent.prepare.identity import identify, split_part10
 from radiolucent.records.audit import AuditEntry
@@ -94,12 +95,9 @@ class Desk:
         SettingsError
             ``study_not_ready``.
         """
-        with self._journal.entry() as entry:
-            self._known(entry.connection, study_key)
-            if not work.rerun(entry.connection, study_key):
-                raise _not_ready("a study that is still being received or read")
-            uid = work.study(entry.connection, study_key).study_instance_uid
-            entry.audit("rerun", actor=CLI, study_instance_uid=uid)
+        with self._journal.reading() as connection:
+            self._known(connection, study_key)
+        read_again(self._journal, study_key, actor=CLI)
 
     def complete(self, study_key: str) -> None:
         """Let a study that is still receiving be complete at once.
@@ -112,7 +110,7 @@ class Desk:
         with self._journal.entry() as entry:
             self._known(entry.connection, study_key)
             if not intake.force_complete(entry.connection, study_key, now=entry.at):
-                raise _not_ready("a study that is not receiving")
+                raise not_ready("a study that is not receiving")
 
     def retract(self, study_key: str, reason: RejectionReason) -> list[str]:
         """Take a study's result back; the destinations that will be told.
@@ -161,7 +159,7 @@ class Desk:
     @staticmethod
     def _known(connection: Any, study_key: str) -> None:
         if work.site_of(connection, study_key) is None:
-            raise _not_ready("a key of no study")
+            raise not_ready("a key of no study")
 
 
 @contextmanager
@@ -229,12 +227,3 @@ def try_rules(rules: Sequence[Rule], path: Path, calling_ae: str) -> tuple[Study
     ).received
     facts = facts_of(received.study_header, [(received.instance_header, calling_ae)])
     return facts, explain(rules, facts)
-
-
-def _not_ready(found: str) -> SettingsError:
-    return SettingsError(
-        "study_not_ready",
-        found=found,
-        expected="the key of a study in a state that this can be done in",
-        action="See `radiolucent status` for the studies, their keys and their states.",
-    )

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from radiolucent.errors import InputRefused
 from radiolucent.explain.shown import grid
+from radiolucent.pipeline.holding import Holding, Visitor
 from radiolucent.pipeline.journal import Journal
 from radiolucent.pipeline.pictures import Pictures, ViewImage, ViewSeries
 from radiolucent.pipeline.priors import folder_of
 from radiolucent.pipeline.study_context import study_context
-from radiolucent.records.decision import Lease, Opinion, ReaderRef
+from radiolucent.records.decision import Lease, ReaderRef
 from radiolucent.records.engine import EngineSpec
 from radiolucent.records.result import DISCLAIMER
 from radiolucent.records.study import StudyContext, StudyReport
@@ -60,6 +61,7 @@ class ReadingDesk:
         self._journal, self._blobs, self._read_first = journal, blobs, tuple(read_first)
         self.specs = {spec.id: spec for spec in specs}
         self._memory, self._pictures = reading.Memory(), Pictures(blobs)
+        self._holding = Holding(journal)
 
     def worklist(self, caller: Caller, wanted: Wanted) -> Json:
         """The worklist as this caller may see it."""
@@ -290,75 +292,16 @@ class ReadingDesk:
     def opinion(
         self, caller: Caller, study_key: str, findings: tuple[str, ...], *, is_nothing: bool, comment: str
     ) -> None:
-        """Record what a reader says before the result is shown; a second one changes nothing."""
-        with self._journal.entry() as entry:
-            self.check(caller, entry.connection, study_key)
-            decisions.hold(entry.connection, study_key)
-            report = decisions.engine_report(entry.connection, study_key)
-            if report is None or is_nothing == bool(findings):
-                raise InputRefused(
-                    "opinion_incomplete",
-                    found="an opinion without findings and without 'nothing', with both, or before there is a result",
-                    expected="findings, or nothing, of a study with a result",
-                    action="Say what you see, or that you see nothing.",
-                )
-            said = Opinion(
-                reader=reader_of(caller),
-                report_id=report.report_id,
-                findings=findings,
-                is_nothing=is_nothing,
-                comment=comment,
-                at=entry.now,
-            )
-            if decisions.put_opinion(entry.connection, study_key, said):
-                entry.audit(
-                    "decision",
-                    actor=caller.name,
-                    peer=caller.peer,
-                    study_instance_uid=report.context.study_instance_uid,
-                    patient_id=report.context.patient.patient_id,
-                    kind="first_opinion",
-                    report=report.report_id,
-                    findings=", ".join(findings) or "nothing",
-                )
+        """Record what a reader says before the result is shown; raises as `Holding.opinion`."""
+        self._holding.opinion(visitor(caller), study_key, findings, is_nothing=is_nothing, comment=comment)
 
     def lease(self, caller: Caller, study_key: str, *, break_reason: str) -> Lease:
-        """Take, renew or (where the caller may) take over a study.
-
-        Raises
-        ------
-        LeaseHeld
-        InputRefused
-            As `check`.
-        """
-        with self._journal.entry() as entry:
-            self.check(caller, entry.connection, study_key)
-            decisions.hold(entry.connection, study_key)
-            before = decisions.lease(entry.connection, study_key)
-            why = break_reason if "lease.break" in caller.permissions else ""
-            given = leases.taken(before, reader_of(caller), now=entry.now, break_reason=why)
-            decisions.put_lease(entry.connection, study_key, given)
-            held = leases.running(before, entry.now)
-            if held is not None and held.holder.name != caller.name:
-                study = work.study(entry.connection, study_key)
-                entry.audit(
-                    "decision",
-                    outcome="minor_failure",
-                    actor=caller.name,
-                    peer=caller.peer,
-                    study_instance_uid=study.study_instance_uid,
-                    patient_id=study.patient_id,
-                    kind="lease_broken",
-                    held_by=held.holder.name,
-                    reason=break_reason,
-                )
-        return given
+        """Take, renew or take over a study; raises as `Holding.lease`."""
+        return self._holding.lease(visitor(caller), study_key, break_reason=break_reason)
 
     def give_back(self, caller: Caller, study_key: str) -> None:
         """End the own lease."""
-        with self._journal.entry() as entry:
-            self.check(caller, entry.connection, study_key)
-            decisions.end_lease(entry.connection, study_key, caller.name)
+        self._holding.give_back(visitor(caller), study_key)
 
     def vocabulary(self) -> Json:
         """Reasons, findings, words of confidence."""
@@ -368,3 +311,9 @@ class ReadingDesk:
 def reader_of(caller: Caller) -> ReaderRef:
     """The caller, on record."""
     return ReaderRef(name=caller.name, display=caller.display or caller.name)
+
+
+def visitor(caller: Caller) -> Visitor:
+    """The caller as somebody who comes to a study."""
+    may_break = "lease.break" in caller.permissions
+    return Visitor(reader=reader_of(caller), sight=caller.sight, may_break=may_break, peer=caller.peer)
