@@ -14,7 +14,6 @@ from radiolucent.records.result import Confidence, Explanation
 ORDER: tuple[Confidence, ...] = ("low", "moderate", "high")
 HIGH, MODERATE = 0.8, 0.5
 IN_THE_REGION, CHECK = " of the evidence lies in the expected region", "Check for an artefact"
-MEASURED = "of such calls in the test part"
 CONCENTRATED, IN_PLACE, MOSTLY_IN_PLACE = 0.35, 0.5, 0.75
 NAMED = 0.3
 FAINT = 0.3
@@ -48,7 +47,7 @@ class Trust:
 def is_plain(reason: str) -> bool:
     """Whether a reason of this room only says how things are; every other one calls for care."""
     is_in_place = IN_THE_REGION in reason and CHECK not in reason
-    return reason.startswith("probability ") or is_in_place or MEASURED in reason
+    return reason.startswith("probability ") or is_in_place
 
 
 def from_probability(probability: float, threshold: float, *, positive: bool) -> Trust:

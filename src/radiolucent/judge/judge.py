@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 
 from radiolucent.judge.confidence import (
-    MEASURED,
     from_probability,
     weigh_evidence_level,
     weigh_flags,
@@ -108,7 +107,7 @@ def _finding(
     weigh_evidence_level(trust, spec.evidence_level, spec.test_positives, over=chance >= spec.threshold)
     weigh_uncertainty(trust, spec, chance)
     if positive and spec.ppv is not None:
-        trust.reasons.append(f"{MEASURED} {spec.ppv:.0%} were right")
+        trust.reasons.append(f"of such calls in the test part {spec.ppv:.0%} were right")
     if positive and not spec.is_localisable:
         trust.reasons.append("a diffuse finding: its map is not a location")
     if positive and explanation is not None:
