@@ -15,6 +15,7 @@ from flow import hospital
 from flow.hospital import eventually
 from flow.test_flow import Site, fhir_server, sent_to, site, to_ehr, to_pacs
 
+from radiolucent.errors import SettingsError
 from radiolucent.records.person import Person
 from radiolucent.store import work
 
@@ -270,6 +271,32 @@ def test_a_pacs_that_was_away_gets_everything_with_the_signed_report(tmp_path: P
         ana.post(f"/studies/{it.key}/decision", it.draft(ana.get(f"/studies/{it.key}").json()))
         eventually(here.done)
         assert {o.instance.sop_instance_uid for o in here.report().objects} == pacs.of(film.StudyInstanceUID)
+
+
+def test_whoever_must_look_first_sees_and_signs_nothing_before(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        pacs = stack.enter_context(hospital.pacs())
+        here = stack.enter_context(site(tmp_path, read_first=[{"findings": ["bright"]}], **sent_to(to_pacs(pacs))))
+        film = hospital.film(NumberOfStudyRelatedInstances=1)
+        hospital.send(here.port, [film])
+        eventually(here.done)
+        it = Place(here=here, pacs=pacs, ehr=None, fhir=None, film=film, stack=stack)  # type: ignore[arg-type]
+        ana, qa = it.reader("ana", "radiologist"), it.reader("quinn", "qa")
+        hidden = ana.get(f"/studies/{it.key}").json()
+        assert (hidden["ai_hidden"], hidden["findings"]) == (True, [])
+        early = ana.post(f"/studies/{it.key}/decision", it.draft(hidden))
+        assert (early.status_code, early.json()["code"]) == (403, "read_first")
+        view = ana.post(f"/studies/{it.key}/opinion", {"nothing": True}).json()
+        assert ana.post(f"/studies/{it.key}/decision", it.draft(view)).status_code == 201
+        told = qa.get("/oversight").json()["bias"]
+    assert told["agreed_first"][0] < 1
+    assert told["moved_to_engine"][0] == 1, "saw nothing first, and accepted the finding then"
+
+
+def test_reading_first_for_what_no_engine_knows_ends_the_start(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as raised, site(tmp_path, read_first=[{"findings": ["no_such"]}]):
+        pass
+    assert (raised.value.code, "no_such" in raised.value.found) == ("setting_wrong", True)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from radiolucent.errors import SettingsError
 from radiolucent.records.person import MAIN_SITE, Role
 from radiolucent.settings.kinds import AeTitle, File, Many, Name, Port, ReadSet, Seconds, Table, Tls, WrongRow
 from radiolucent.settings.peers import Archive, Destination
-from radiolucent.settings.people import Oidc, ReadingSite
+from radiolucent.settings.people import Oidc, ReadFirst, ReadingSite
 
 
 class Caller(Table):
@@ -214,6 +214,7 @@ class Settings(Table):
     destinations: Many[Destination] = ()
     archives: Many[Archive] = ()
     sites: Many[ReadingSite] = ()
+    read_first: Many[ReadFirst] = ()
     oidc: Oidc | None = None
 
     @model_validator(mode="after")
@@ -225,6 +226,9 @@ class Settings(Table):
             twice = sorted({n for n in given if given.count(n) > 1})
             if twice:
                 raise WrongRow(row, found=", ".join(twice), expected="each name once")
+        strange = sorted({site for row in self.read_first for site in row.sites} - {*self.site_names})
+        if strange:
+            raise WrongRow("read_first.sites", found=", ".join(strange), expected="sites that exist")
         strange = sorted({*(() if self.oidc is None else self.oidc.sites)} - {"*", *self.site_names})
         if strange:
             raise WrongRow("oidc.sites", found=", ".join(strange), expected="sites that exist, or *")

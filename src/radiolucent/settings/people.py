@@ -15,6 +15,16 @@ class ReadingSite(Table):
     callers: Many[AeTitle] = ()
 
 
+class ReadFirst(Table):
+    """Where readers say what they see before the engines' findings are shown; empty holds for all.
+
+    ``findings``: keys; it holds for a study whose engine looks for any of them.
+    """
+
+    sites: Many[Name] = ()
+    findings: Many[str] = ()
+
+
 class OidcRole(Table):
     """What a value of the claim of roles is worth here."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from radiolucent.audit.key import PublicKeys, open_key
+from radiolucent.errors import SettingsError
 from radiolucent.pipeline.reviewing import Signing
+from radiolucent.review.read_first import ReadFirst
 from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
 from radiolucent.web.api.ports import Desks
 from radiolucent.wiring.deciding_desk import DecidingDesk
@@ -12,7 +14,13 @@ from radiolucent.wiring.serving import Installation
 
 
 def desks(installation: Installation) -> Desks:
-    """Reading and deciding over one store, and oversight of both."""
+    """Reading and deciding over one store, and oversight of both.
+
+    Raises
+    ------
+    SettingsError
+        ``setting_wrong`` where readers shall say first whether they see what no engine looks for.
+    """
     settings = installation.settings
     withdrawing = {row.name for row in settings.destinations if row.retract_rejected and row.kind in ("dimse", "stow")}
     signing = Signing(
@@ -29,6 +37,7 @@ def desks(installation: Installation) -> Desks:
         specs=installation.specs,
         signing=signing,
         retraction=installation.retraction,
+        read_first=_read_first(installation),
     )
 
     def keys() -> PublicKeys:
@@ -41,3 +50,19 @@ def desks(installation: Installation) -> Desks:
         deciding=desk,
         overseeing=OverseeingDesk(installation.journal, checkpoints=checkpoints, keys=keys),
     )
+
+
+def _read_first(installation: Installation) -> list[ReadFirst]:
+    """The rows of the settings; nobody would notice a key that no engine knows, and so it ends the start."""
+    known = {each.key for spec in installation.specs for each in spec.findings}
+    known |= {each.key for spec in installation.specs for each in spec.derived}
+    rows = installation.settings.read_first
+    strange = sorted({key for row in rows for key in row.findings} - known)
+    if strange and known:
+        raise SettingsError(
+            "setting_wrong",
+            found=f"read_first.findings with {', '.join(strange)}",
+            expected="keys of findings that an installed engine looks for",
+            action="See `radiolucent engines list` for the engines and what they look for.",
+        )
+    return [ReadFirst(sites=frozenset(row.sites), findings=frozenset(row.findings)) for row in rows]
