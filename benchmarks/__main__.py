@@ -22,6 +22,7 @@ PARTS = {
     "stat": ("stat", "run", "runs"),
     "sustained": ("sustained", "run", "studies"),
     "workers": ("sustained", "workers", "shared"),
+    "page": ("page", "run", "runs"),
 }
 """By name: module, function, and the option that says how much."""
 

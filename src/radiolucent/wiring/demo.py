@@ -68,8 +68,8 @@ def served(folder: Path, told: Callable[[str], None]) -> Iterator[Served]:
         for number, study in enumerate(_studies()):
             told(f"reading study {number + 1}")
             for each in study:
-                running.installation.intake.keep(_offered(each))
-            _wait(running)
+                running.installation.intake.keep(offered(each))
+            wait_until_read(running)
         people, http, dicom = running.installation.people, running.http, running.installation.dicom
         assert http is not None  # the settings open both
         assert dicom is not None
@@ -102,7 +102,8 @@ def _phantom(kind: Kind, *, seed: int, day: str) -> list[Dataset]:
     return made
 
 
-def _offered(dataset: Dataset) -> Offered:
+def offered(dataset: Dataset) -> Offered:
+    """A dataset as a door would be offered it."""
     meta = dataset.file_meta
     out = DicomBytesIO()
     out.is_implicit_VR, out.is_little_endian = meta.TransferSyntaxUID.is_implicit_VR, True
@@ -116,7 +117,14 @@ def _offered(dataset: Dataset) -> Offered:
     )
 
 
-def _wait(running: Running) -> None:
+def wait_until_read(running: Running) -> None:
+    """Until every study is where it stays.
+
+    Raises
+    ------
+    InvariantBroken
+        ``demo_not_read``.
+    """
     deadline = time.monotonic() + READ_WITHIN_S
     while time.monotonic() < deadline:
         with running.installation.journal.reading() as connection:
