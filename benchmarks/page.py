@@ -69,7 +69,7 @@ def run(count: int) -> list[Table]:
             title=f"The page with a film of {COLUMNS} x {ROWS}, {count} times",
             columns=("from click or key to", "milliseconds, median (p95)"),
             rows=rows,
-            notes=[
+            notes=["Server, browser (software rendering) and script on one machine; one study, opened again."],
                 "Server, browser (software rendering) and script on the same machine; one study, opened again and again."
             ],
         )
