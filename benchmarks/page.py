@@ -70,7 +70,5 @@ def run(count: int) -> list[Table]:
             columns=("from click or key to", "milliseconds, median (p95)"),
             rows=rows,
             notes=["Server, browser (software rendering) and script on one machine; one study, opened again."],
-                "Server, browser (software rendering) and script on the same machine; one study, opened again and again."
-            ],
         )
     ]
