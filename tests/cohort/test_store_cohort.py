@@ -112,6 +112,35 @@ def test_of_several_images_only_the_plain_one_is_positive(house: House, settings
     assert [c.labels["dark"] for c in found.cases] == [0.0, 0.0]
 
 
+def test_what_turned_out_to_be_true_stands_above_what_was_signed(
+    house: House, settings: Settings, spec: EngineSpec, tmp_path: Path
+) -> None:
+    bright, dark = finding("bright", positive=True), finding("dark", positive=False)
+    one, two = film(1, AccessionNumber="MINE"), [film(2), film(3)]
+    kept_study(house, [one], [bright, dark], state="final")
+    kept_study(house, two, [replace(bright, assessed=REJECTED), dark], state="final")
+    table = tmp_path / "truth.csv"
+    table.write_text(
+        f"image,bright,dark\nMINE,0,1\n{two[0].StudyInstanceUID},1,\n{two[1].SOPInstanceUID}.dcm,,1\nACC9,1,1\n"
+    )
+    command = ["truth", "add", str(table), "--basis", "pathology", "--config", str(tmp_path / "radiolucent.toml")]
+    settings_file = tmp_path / "radiolucent.toml"
+    settings_file.write_text(settings_file.read_text() + f'[reader]\nengines = ["{tmp_path / "engines"}"]\n')
+    done = CliRunner().invoke(app, command)
+    assert (done.exit_code, done.output.splitlines()[0]) == (1, "4 labels of 2 studies.")
+    assert "row 5" in done.output
+    found = {c.image.stem: c.labels for c in store_roster(settings, spec).cases}
+    assert len(found) == 3
+    told = sorted(tuple(str(labels[key]) for key in ("bright", "dark")) for labels in found.values())
+    assert told == [("0.0", "1.0"), ("nan", "0.0"), ("nan", "1.0")]
+    (event,) = [e for e in house.events() if e.action == "truth"]
+    assert (event.details["basis"], event.details["labels"]) == ("pathology", "4")
+    table.write_text("image,bright\nMINE,1\nMINE.dcm,0\n")
+    with pytest.raises(SettingsError) as caught:
+        CliRunner().invoke(app, command, catch_exceptions=False)
+    assert caught.value.code == "truth_table"
+
+
 def test_a_store_that_the_engine_never_read(house: House, settings: Settings, spec: EngineSpec) -> None:
     with pytest.raises(SettingsError) as caught:
         store_roster(settings, spec)

@@ -18,6 +18,7 @@ from flow.test_flow import Site, fhir_server, sent_to, site, to_ehr, to_pacs
 from radiolucent.errors import SettingsError
 from radiolucent.records.person import Person
 from radiolucent.store import work
+from radiolucent.wiring.truth import add_truth
 
 SR = hospital.OBJECTS[0]
 BOX = [[10.0, 12.0], [30.0, 40.0]]
@@ -194,6 +195,8 @@ def test_a_missed_finding_is_added_and_a_second_read_supersedes(tmp_path: Path) 
         second = sue.post(f"/studies/{it.key}/decision", it.draft(sue.get(f"/studies/{it.key}").json()))
         assert (second.status_code, second.json()["second_read"]) == (201, True)
         eventually(it.here.done)
+        (tmp_path / "truth.csv").write_text("image,bright\nACC7,0\n")
+        add_truth(it.here.running.installation.settings, tmp_path / "truth.csv", basis="follow-up", by="test")
         told = sue.get("/oversight").json()
         table = sue.http.get("/api/oversight.csv").text
         messages, document = it.ehr.of("ACC7"), it.signed()
@@ -207,6 +210,9 @@ def test_a_missed_finding_is_added_and_a_second_read_supersedes(tmp_path: Path) 
     assert sum(len(each.ReferencedSOPSequence) for each in before) == 2, "the engine's report and the first decision"
     assert (told["totals"]["n"], told["totals"]["accepted"], told["totals"]["missed"]) == (2, 2, 1)
     assert table.splitlines()[0].startswith("engine,version,finding,reader")
+    relied = {row["reader"]: (row["right"], row["wrong"], row["wrong_agreed"]) for row in told["reliance"]["rows"]}
+    assert relied == {"ana": (0, 1, 1), "sue": (0, 1, 1)}, "both let a false alarm stand"
+    assert [(row["wrong"], row["agreed_wrong"]) for row in told["reliance"]["engines"]] == [(2, None)], "too few to say"
 
 
 def test_what_is_read_anew_waits_for_a_person_before_it_is_told(tmp_path: Path) -> None:

@@ -92,6 +92,7 @@ MEANINGS: dict[AuditAction, Meaning] = {
     "query": Meaning(event=QUERY, action="E", shape="query"),
     "access": _data(INSTANCES_ACCESSED, "R"),
     "decision": _data(INSTANCES_ACCESSED, "U"),
+    "truth": _data(PROCEDURE_RECORD, "U"),
     "login": Meaning(event=USER_AUTHENTICATION, action="E", shape="login", types=(LOGIN,)),
     "setting_change": _alert(SOFTWARE_CONFIGURATION),
     "quarantine": _data(PROCEDURE_RECORD, "U"),

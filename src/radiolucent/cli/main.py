@@ -13,7 +13,7 @@ from rich.markup import escape
 import radiolucent
 from radiolucent import wiring
 from radiolucent.cli import engines as engines_commands
-from radiolucent.cli import serving, tokens, users
+from radiolucent.cli import serving, tokens, truth, users
 from radiolucent.cli.analyze import run_analysis
 from radiolucent.cli.compare import run_comparison
 from radiolucent.cli.demo import run_demo
@@ -38,7 +38,9 @@ app.command()(serving.status)
 app.command()(validate)
 app.command()(drift)
 app.command()(evidence)
-for group in (users.app, tokens.app, serving.rules_app, serving.studies_app, serving.deliveries_app, serving.audit_app):
+for group in (users.app, tokens.app, truth.app):
+    app.add_typer(group)
+for group in (serving.rules_app, serving.studies_app, serving.deliveries_app, serving.audit_app):
     app.add_typer(group)
 EnginesFolder = Annotated[
     list[Path] | None,

@@ -22,6 +22,7 @@ AuditAction = Literal[
     "query",
     "access",
     "decision",
+    "truth",
     "login",
     "setting_change",
     "quarantine",

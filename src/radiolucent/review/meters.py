@@ -12,6 +12,8 @@ from radiolucent.records.decision import Decision, Opinion
 from radiolucent.records.study import StudyReport
 
 Interval = tuple[float, float, float]
+FEWEST = 10
+"""Of fewer cases whose truth is known no share is told."""
 
 
 def wilson(hits: int, of: int) -> Interval | None:
@@ -24,17 +26,58 @@ def wilson(hits: int, of: int) -> Interval | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One decision with what it was about; ``ready_at``: seconds since 1970 when the result was there."""
+    """One decision with what it was about; ``ready_at``: seconds since 1970 when the result was there.
+
+    ``truth``: whether findings are there, by key, as far as it is known.
+    """
 
     decision: Decision
     report: StudyReport
     opinion: Opinion | None
     ready_at: float
+    truth: Mapping[str, bool] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Reliance:
+    """Of decisions on what the engine said, present or absent, where the truth is known: how often they say the same.
+
+    Readers who rely on the engine as they should agree where it is right and do not where it is wrong.
+    """
+
+    right: int = 0
+    right_agreed: int = 0
+    wrong: int = 0
+    wrong_agreed: int = 0
+
+    @property
+    def agreed_right(self) -> Interval | None:
+        """Agreement where the engine was right; ``None``: too few to say."""
+        return wilson(self.right_agreed, self.right) if self.right >= FEWEST else None
+
+    @property
+    def agreed_wrong(self) -> Interval | None:
+        """Agreement where the engine was wrong, which is overreliance; ``None``: too few to say."""
+        return wilson(self.wrong_agreed, self.wrong) if self.wrong >= FEWEST else None
+
+    def count(self, *, is_right: bool, is_agreed: bool) -> None:
+        """One decision more."""
+        if is_right:
+            self.right, self.right_agreed = self.right + 1, self.right_agreed + is_agreed
+        else:
+            self.wrong, self.wrong_agreed = self.wrong + 1, self.wrong_agreed + is_agreed
+
+    def __add__(self, other: Reliance) -> Reliance:
+        """Both together."""
+        return Reliance(**{name: getattr(self, name) + getattr(other, name) for name in Reliance.__slots__})
 
 
 @dataclass(slots=True, kw_only=True)
 class Row:
-    """Decisions on one finding of one engine version by one reader at one word of confidence."""
+    """Decisions on one finding of one engine version by one reader at one word of confidence.
+
+    A row may hold no decision on a positive finding: where the truth is known, what the engine did not call counts too.
+    """
 
     engine: str
     version: str
@@ -46,6 +89,7 @@ class Row:
     rejected: int = 0
     missed: int = 0
     seconds: list[float] = field(default_factory=list)
+    reliance: Reliance = field(default_factory=Reliance)
 
     @property
     def n(self) -> int:
@@ -96,6 +140,12 @@ def rows(cases: Sequence[Case]) -> list[Row]:
             engine = next((f.engine for f in case.report.findings if f.key == added.key), None)
             words = ("", "") if engine is None else (engine.id, engine.version)
             _row(found, (*words, added.key or added.display, reader, added.confidence or "")).missed += 1
+        final = _held(case) if case.truth else set()
+        for finding in case.report.findings:
+            if (truth := case.truth.get(finding.key)) is not None:
+                key = (finding.engine.id, finding.engine.version, finding.key, reader, finding.confidence)
+                is_agreed = (finding.key in final) == finding.positive
+                _row(found, key).reliance.count(is_right=finding.positive == truth, is_agreed=is_agreed)
     return [found[key] for key in sorted(found)]
 
 
@@ -104,6 +154,16 @@ def _row(found: dict[tuple[str, ...], Row], key: tuple[str, str, str, str, str])
     if key not in found:
         found[key] = Row(engine=engine, version=version, finding=finding, reader=reader, confidence=confidence)
     return found[key]
+
+
+def reliance(table: Sequence[Row], *names: str) -> dict[tuple[str, ...], Reliance]:
+    """Rows whose truth is known, put together by these of their fields: ``("engine", "version")``."""
+    found: dict[tuple[str, ...], Reliance] = {}
+    for row in table:
+        if row.reliance.right + row.reliance.wrong:
+            key = tuple(getattr(row, name) for name in names)
+            found[key] = found.get(key, Reliance()) + row.reliance
+    return found
 
 
 def bias(cases: Sequence[Case]) -> Bias:

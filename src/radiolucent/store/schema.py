@@ -270,6 +270,18 @@ opinions = Table(
     Column("body", Text, nullable=False),
 )
 
+truths = Table(
+    "truths",
+    metadata,
+    Column("study_key", String(32), ForeignKey("studies.study_key"), primary_key=True),
+    Column("finding", String(64), primary_key=True),
+    Column("image", String(64), primary_key=True),
+    Column("is_present", Boolean, nullable=False),
+    Column("basis", String(128), nullable=False),
+    Column("at", Float, nullable=False),
+)
+"""What is known later. ``image``: a SOP Instance UID, empty for the study as a whole. ``basis``: what it rests on."""
+
 leases = Table(
     "leases",
     metadata,

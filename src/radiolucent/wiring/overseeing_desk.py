@@ -16,7 +16,7 @@ from radiolucent.records.audit import AuditEntry
 from radiolucent.records.decision import Decision
 from radiolucent.records.study import StudyReport
 from radiolucent.review import meters
-from radiolucent.store import decisions, work
+from radiolucent.store import decisions, truths, work
 from radiolucent.web.api.caller import Caller
 from radiolucent.web.api.ports import Meant
 
@@ -37,7 +37,7 @@ class OverseeingDesk:
         self._journal, self._checkpoints, self._keys = journal, checkpoints, keys
 
     def oversight(self, caller: Caller, wanted: Meant) -> Json:
-        """Rows of agreement, totals, and whether readers move to the engine. What is known of truth is not here."""
+        """Rows of agreement, totals, whether readers move to the engine, and rely on it where it is wrong."""
         since, until = self._span(wanted.since, wanted.until)
         with self._journal.reading() as connection:
             cases = [each for each in _cases(connection, since, until) if _is_meant(each, wanted)]
@@ -49,7 +49,10 @@ class OverseeingDesk:
             "rows": [_row(row) for row in rows],
             "totals": _totals(rows),
             "bias": {"moved_to_engine": moved.moved_to_engine, "agreed_first": moved.agreed_first},
-            "truth": None,
+            "reliance": {
+                "engines": _reliance(rows, "engine", "version"),
+                "rows": _reliance(rows, "engine", "version", "finding", "reader"),
+            },
         }
 
     def _span(self, since: date | None, until: date | None) -> tuple[float, float]:
@@ -86,12 +89,18 @@ class OverseeingDesk:
 
 
 def _cases(connection: Any, since: float, until: float) -> Iterator[meters.Case]:
-    opinions = decisions.first_opinions(connection)
+    opinions, known = decisions.first_opinions(connection), truths.by_study(connection)
     for made in decisions.between(connection, since, until):
         about = _report(connection, made)
         if about is not None:
             opinion = opinions.get((made.study_key, made.report_id, made.reader.name))
-            yield meters.Case(decision=made, report=about, opinion=opinion, ready_at=about.produced_at.timestamp())
+            yield meters.Case(
+                decision=made,
+                report=about,
+                opinion=opinion,
+                ready_at=about.produced_at.timestamp(),
+                truth=known.get(made.study_key, {}),
+            )
 
 
 def _report(connection: Any, made: Decision) -> StudyReport | None:
@@ -112,7 +121,18 @@ def _is_row(row: meters.Row, wanted: Meant) -> bool:
 
 def _row(row: meters.Row) -> Json:
     names = ("engine", "version", "finding", "reader", "confidence", "n", "accepted", "modified", "rejected", "missed")
-    return {name: getattr(row, name) for name in (*names, "override_rate", "median_decision_s")}
+    told = {name: getattr(row, name) for name in (*names, "override_rate", "median_decision_s")}
+    return told | _relied(row.reliance)
+
+
+def _relied(found: meters.Reliance) -> Json:
+    names = ("right", "right_agreed", "agreed_right", "wrong", "wrong_agreed", "agreed_wrong")
+    return {name: getattr(found, name) for name in names}
+
+
+def _reliance(rows: list[meters.Row], *names: str) -> list[Json]:
+    found = meters.reliance(rows, *names)
+    return [dict(zip(names, key, strict=True)) | _relied(found[key]) for key in sorted(found)]
 
 
 def _totals(rows: list[meters.Row]) -> Json:

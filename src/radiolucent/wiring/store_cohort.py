@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
-from radiolucent.cohort.truth import Case
+from radiolucent.cohort.truth import Case, keys_of
 from radiolucent.cohort.validation.roster import Roster, nothing_to_measure
 from radiolucent.pipeline.journal import Journal
 from radiolucent.records.engine import EngineSpec
 from radiolucent.records.study import StudyReport
 from radiolucent.settings import Settings
-from radiolucent.store import work
+from radiolucent.store import truths, work
 from radiolucent.store.blobs import Blobs
 from radiolucent.store.daily import Place, places_after, reports_at
 from radiolucent.store.database import Database
@@ -23,12 +23,16 @@ AT_ONCE = 100
 
 @dataclass(slots=True)
 class _Study:
-    """What is known of a study that an engine has read: which images, and what a person signed (by finding)."""
+    """What is known of a study that an engine has read: which images, and what a person signed (by finding).
+
+    ``later``: what turned out to be true, by image (empty: of the study as a whole) and finding.
+    """
 
     images: frozenset[str]
     present: dict[str, frozenset[str]]
     absent: frozenset[str]
     is_signed: bool = False
+    later: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
 
 
 def store_roster(settings: Settings, spec: EngineSpec) -> Roster:
@@ -50,7 +54,10 @@ def store_roster(settings: Settings, spec: EngineSpec) -> Roster:
         for place in sorted(found):
             _learn(known, place.study_key, found[place], spec)
     cases: list[Case] = []
+    with journal.reading() as connection:
+        later = truths.by_image(connection)
     for key, study in known.items():
+        study.later = later.get(key, {})
         with journal.reading() as connection:
             rows, site = work.sources(connection, key), work.site_of(connection, key)
         for row in rows:
@@ -101,14 +108,23 @@ def _learn(known: dict[str, _Study], key: str, report: StudyReport, spec: Engine
 
 
 def _labels(study: _Study, image: str, spec: EngineSpec) -> Iterator[tuple[str, float]]:
-    """What a signature says of one image: present where a finding is most plain, absent where it is in no image.
+    """What is known of one image: what turned out to be true, else what a signature says.
 
-    Of a study of several images a finding that is present says nothing of the images it is not plain on.
+    A signature says present where a finding is most plain, absent where it is in no image. Of a study of several images
+    a finding that is present says nothing of the images it is not plain on.
     """
-    for key in (*(f.key for f in spec.findings), *(d.key for d in spec.derived)):
-        if study.is_signed and key in study.absent:
+    for key in keys_of(spec):
+        known = _later(study, image, key)
+        is_here = key in study.later.get(image, {}) or len(study.images) == 1
+        if known is False or (known is None and study.is_signed and key in study.absent):
             yield key, 0.0
-        elif image in study.present.get(key, ()):
+        elif (known and is_here) or image in study.present.get(key, ()):
             yield key, 1.0
         else:
             yield key, math.nan
+
+
+def _later(study: _Study, image: str, key: str) -> bool | None:
+    """What turned out to be true of an image; what is true of a study need not show in each of its images."""
+    found = study.later.get(image, {}).get(key)
+    return study.later.get("", {}).get(key) if found is None else found

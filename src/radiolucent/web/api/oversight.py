@@ -18,7 +18,11 @@ Word = Annotated[str, Query(max_length=128)]
 COLUMNS = (
     *("engine", "version", "finding", "reader", "confidence", "n", "accepted", "modified", "rejected", "missed"),
     *("override_rate", "override_low", "override_high", "median_decision_s"),
+    *("right", "right_agreed", "agreed_right", "agreed_right_low", "agreed_right_high"),
+    *("wrong", "wrong_agreed", "agreed_wrong", "agreed_wrong_low", "agreed_wrong_high"),
 )
+SHARES = {"override_rate": "override", "agreed_right": "agreed_right", "agreed_wrong": "agreed_wrong"}
+"""Columns that are an interval, and how the columns of its ends begin."""
 
 
 def meant(
@@ -72,8 +76,9 @@ def _csv(meters: Json) -> str:
     writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore")
     writer.writeheader()
     for row in meters["rows"]:
-        rate = row["override_rate"] or ("", "", "")
-        spread = {"override_rate": rate[0], "override_low": rate[1], "override_high": rate[2]}
+        spread: dict[str, object] = {}
+        for name, start in SHARES.items():
+            spread[name], spread[f"{start}_low"], spread[f"{start}_high"] = row[name] or ("", "", "")
         writer.writerow({name: _inert(value) for name, value in ({**row, **spread}).items()})
     return text.getvalue()
 
