@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,9 @@ from radiolucent.audit import checkpoint
 from radiolucent.audit.chain import Verification, verify
 from radiolucent.audit.key import read_public_keys
 from radiolucent.cohort.evidence.pack import Sources, read_validation, write_pack
+from radiolucent.cohort.validation.roster import split_of
 from radiolucent.deliver.folder import open_folder
+from radiolucent.engines.package import CARD
 from radiolucent.pipeline.journal import Journal
 from radiolucent.settings import Settings
 from radiolucent.store.daily import Place, places_after, reports_at
@@ -37,13 +40,14 @@ def evidence(
     desk = None if settings is None else Desk(settings)
     sources = Sources(
         specs=engines.specs,
-        cards={s.id: engines.files(s.id).read("CARD.md").decode("utf-8", errors="replace") for s in engines.specs},
+        cards={s.id: engines.files(s.id).read(CARD).decode("utf-8", errors="replace") for s in engines.specs},
+        splits={s.id: Counter(split_of(engines.files(s.id)).values()) for s in engines.specs},
         audit=None if desk is None else _verified(desk),
         charts=None if desk is None else desk.drift(),
         overridden=None if settings is None else _overridden(settings),
         validations=said,
     )
-    return write_pack(sources, open_folder(out), made_at=datetime.now(UTC).isoformat(timespec="seconds"))
+    return write_pack(sources, open_folder(out), made_at=datetime.now(UTC))
 
 
 def _verified(desk: Desk) -> Verification:

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import radiolucent
 from radiolucent.audit.chain import Verification
 from radiolucent.cohort.drift import Chart
 from radiolucent.cohort.evidence.bill import bill
-from radiolucent.cohort.evidence.claims import Claim, read_claims
+from radiolucent.cohort.evidence.claims import read_claims, read_risks, read_threats
+from radiolucent.cohort.evidence.page import NOT_HERE, STATES, Asked, render
 from radiolucent.cohort.package import plain
-from radiolucent.cohort.validation.page import style
 from radiolucent.deliver.folder import write_bytes
 from radiolucent.errors import SettingsError
+from radiolucent.judge.judge import engine_ref
 from radiolucent.records.engine import EngineSpec
 from radiolucent.records.result import DISCLAIMER
+from radiolucent.report.dicom.uids import SOFTWARE_DEVICE_UID
+from radiolucent.report.fhir import Carded, transparency_bundle
 
 SCHEMA = "radiolucent.evidence/1"
-NOT_HERE = "not measured here"
-STATES = {"there": "there", "partly": "partly there", "gap": "a gap"}
+PARTS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ class Sources:
     ----------
     cards
         Text of each engine's card, by id.
+    splits
+        Number of groups that each engine's package lists, by part, by id; empty where it lists none.
     overridden
         ``(called findings that people decided on, those they rejected or changed)``.
     validations
@@ -43,6 +46,7 @@ class Sources:
 
     specs: Sequence[EngineSpec]
     cards: Mapping[str, str]
+    splits: Mapping[str, Mapping[str, int]]
     audit: Verification | None
     charts: Sequence[Chart] | None
     overridden: tuple[int, int] | None
@@ -71,17 +75,22 @@ def read_validation(folder: Path) -> tuple[str, Mapping[str, Any]]:
     )
 
 
-def figures(sources: Sources, components: int) -> dict[str, str]:
-    """Live figures in words, by name; what is not here says so."""
-    return {
-        "engines": "; ".join(_engine(s) for s in sources.specs) or NOT_HERE,
-        "maps": "; ".join(_maps(s) for s in sources.specs) or NOT_HERE,
-        "validations": "; ".join(_validation(name, said) for name, said in sources.validations) or NOT_HERE,
+def figures(sources: Sources, components: int) -> dict[str, list[str]]:
+    """Live figures in words, by name, a line for each engine or validation; what is not here says so."""
+    specs = sources.specs
+    found = {
+        "engines": [_engine(s) for s in specs],
+        "population": [_population(s) for s in specs],
+        "training": [f"{s.id}: {s.training_summary or 'not stated'}" for s in specs],
+        "splits": [_split(name, parts) for name, parts in sources.splits.items()],
+        "maps": [_maps(s) for s in specs],
+        "validations": [_validation(name, said) for name, said in sources.validations],
         "oversight": _oversight(sources.overridden),
         "drift": _drift(sources.charts),
         "audit": _audit(sources.audit),
-        "components": f"{components} components, listed in sbom.cdx.json",
+        "components": [f"{components} components, listed in sbom.cdx.json"],
     }
+    return {name: lines or [NOT_HERE] for name, lines in found.items()}
 
 
 def _engine(spec: EngineSpec) -> str:
@@ -90,6 +99,18 @@ def _engine(spec: EngineSpec) -> str:
     areas = [f.auc for f in spec.findings if f.auc is not None and f.evidence_level in ("adequate", "limited")]
     said = f", AUC {_span(areas)}" if areas else ""
     return f"{spec.id} {spec.version}: {callable_ones} of {len(levels)} findings may be called{said}"
+
+
+def _population(spec: EngineSpec) -> str:
+    wanted = spec.population
+    views = f"; views {', '.join(wanted.views)}" if wanted.views else ""
+    return f"{spec.id}: {_ages(spec)}; {', '.join(wanted.modalities)} of {', '.join(wanted.body_parts)}{views}"
+
+
+def _split(name: str, parts: Mapping[str, int]) -> str:
+    named = sorted(parts.items(), key=lambda one: (PARTS.index(one[0]) if one[0] in PARTS else len(PARTS), one[0]))
+    told = ", ".join(f"{count} {part.replace('_', ' ')}" for part, count in named)
+    return f"{name}: {told} groups" if told else f"{name}: no list of groups"
 
 
 def _span(values: Sequence[float]) -> str:
@@ -113,58 +134,76 @@ def _validation(name: str, said: Mapping[str, Any]) -> str:
     )
 
 
-def _oversight(overridden: tuple[int, int] | None) -> str:
+def _oversight(overridden: tuple[int, int] | None) -> list[str]:
     if overridden is None or overridden[0] == 0:
-        return NOT_HERE
-    return f"{overridden[1]} of {overridden[0]} called findings were rejected or changed by a person"
+        return []
+    return [f"{overridden[1]} of {overridden[0]} called findings were rejected or changed by a person"]
 
 
-def _drift(charts: Sequence[Chart] | None) -> str:
+def _drift(charts: Sequence[Chart] | None) -> list[str]:
     if not charts:
-        return NOT_HERE
+        return []
     ready = [c for c in charts if c.is_ready]
-    return f"{len(ready)} of {len(charts)} charts past their baseline, {sum(len(c.alarms) for c in ready)} alarms"
+    return [f"{len(ready)} of {len(charts)} charts past their baseline, {sum(len(c.alarms) for c in ready)} alarms"]
 
 
-def _audit(found: Verification | None) -> str:
+def _audit(found: Verification | None) -> list[str]:
     if found is None:
-        return NOT_HERE
-    return f"{found.entries} entries, {'verified' if found.verified else f'{found.problem_count} problems'}"
+        return []
+    return [f"{found.entries} entries, {'verified' if found.verified else f'{found.problem_count} problems'}"]
 
 
-def write_pack(sources: Sources, out: Path, *, made_at: str) -> dict[str, int]:
-    """Write ``index.html``, ``evidence.json``, ``sbom.cdx.json`` and the cards; gives the number of claims by state."""
-    claims, parts = read_claims(), bill()
+def write_pack(sources: Sources, out: Path, *, made_at: datetime) -> dict[str, int]:
+    """Write the pack: page, JSON, FHIR resources, bill of materials, cards; gives the number of claims by state.
+
+    Files are ``index.html``, ``evidence.json``, ``transparency.fhir.json``, ``sbom.cdx.json``, ``cards/*.md``.
+    """
+    parts = bill()
+    asked = Asked(claims=read_claims(), threats=read_threats(), risks=read_risks())
     live = figures(sources, len(parts["components"]))
-    counts = {state: sum(c.state == state for c in claims) for state in STATES}
-    versions = [
-        {
-            "id": s.id,
-            "version": s.version,
-            "sha256": s.sha256,
-            "intended_use": s.population.intended_use,
-            "ages": _ages(s),
-        }
-        for s in sources.specs
-    ]
+    engines = [_version(s) for s in sources.specs]
     document = {
         "schema": SCHEMA,
-        "made_at": made_at,
+        "made_at": made_at.isoformat(timespec="seconds"),
         "software": radiolucent.__version__,
-        "engines": versions,
+        "engines": engines,
         "figures": live,
-        "claims": [c.model_dump() for c in claims],
+        "claims": [c.model_dump() for c in asked.claims],
+        "threats": [t.model_dump() for t in asked.threats],
+        "risks": [r.model_dump() for r in asked.risks],
         "audit": None if sources.audit is None else {"verified": sources.audit.verified, **asdict(sources.audit)},
         "disclaimer": DISCLAIMER,
     }
     (out / "cards").mkdir(exist_ok=True)
     for name, card in sources.cards.items():
         write_bytes(out / "cards" / f"{name}.md", card.encode("utf-8"))
-    write_bytes(out / "sbom.cdx.json", (json.dumps(parts, indent=1) + "\n").encode("utf-8"))
-    write_bytes(out / "evidence.json", (json.dumps(plain(document), indent=1, default=str) + "\n").encode("utf-8"))
-    page = _page(claims, live, counts, versions, made_at)
-    write_bytes(out / "index.html", page.encode("utf-8"))
-    return counts
+    _write_json(out / "sbom.cdx.json", parts)
+    _write_json(out / "transparency.fhir.json", _transparency(sources, made_at))
+    _write_json(out / "evidence.json", plain(document))
+    write_bytes(out / "index.html", render(asked, live, engines, made_at).encode("utf-8"))
+    return {state: sum(c.state == state for c in asked.claims) for state in STATES}
+
+
+def _write_json(path: Path, document: Any) -> None:
+    write_bytes(path, (json.dumps(document, indent=1, default=str) + "\n").encode("utf-8"))
+
+
+def _transparency(sources: Sources, made_at: datetime) -> dict[str, Any]:
+    carded = [
+        Carded(engine=engine_ref(s), intended_use=s.population.intended_use, card=sources.cards[s.id])
+        for s in sources.specs
+    ]
+    return transparency_bundle(carded, version=radiolucent.__version__, device_uid=SOFTWARE_DEVICE_UID, made_at=made_at)
+
+
+def _version(spec: EngineSpec) -> dict[str, str]:
+    return {
+        "id": spec.id,
+        "version": spec.version,
+        "sha256": spec.sha256,
+        "intended_use": spec.population.intended_use,
+        "ages": _ages(spec),
+    }
 
 
 def _ages(spec: EngineSpec) -> str:
@@ -172,23 +211,3 @@ def _ages(spec: EngineSpec) -> str:
     if low is None and high is None:
         return "any age"
     return f"{low or 0:g} years and up" if high is None else f"{low or 0:g} to {high:g} years"
-
-
-def _page(
-    claims: Iterable[Claim],
-    live: Mapping[str, str],
-    counts: Mapping[str, int],
-    engines: Sequence[Mapping[str, str]],
-    made_at: str,
-) -> str:
-    groups: dict[str, list[Claim]] = {}
-    for claim in claims:
-        groups.setdefault(claim.group, []).append(claim)
-    environment = Environment(
-        loader=PackageLoader("radiolucent.cohort.evidence", "templates"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    return environment.get_template("evidence.html.j2").render(
-        groups=groups, live=live, counts=counts, engines=engines, states=STATES, software=radiolucent.__version__,
-        made_at=made_at, not_here=NOT_HERE, disclaimer=DISCLAIMER, **style(),
-    )  # fmt: skip
