@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 FRONTEND = Path(__file__).parents[2] / "frontend"
+DESCRIPTION = FRONTEND.parent / "docs" / "openapi.json"
 NEEDED = ("node", "npm", "chromium")
 Node = Callable[..., dict[str, Any]]
 
@@ -32,6 +33,8 @@ def frontend(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.fail(f"not installed: {', '.join(missing)}; see tests/peers/install.sh")
     copy = tmp_path_factory.mktemp("page") / "frontend"
     shutil.copytree(FRONTEND, copy, ignore=shutil.ignore_patterns("node_modules"))
+    (copy.parent / "docs").mkdir()
+    shutil.copy(DESCRIPTION, copy.parent / "docs")
     run("npm", "ci", "--no-audit", "--no-fund", cwd=copy)
     return copy
 

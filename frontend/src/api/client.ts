@@ -1,14 +1,6 @@
-import type {
-  Decision,
-  DecisionRequest,
-  Door,
-  Lease,
-  Session,
-  StudyView,
-  Vocabulary,
-  Worklist,
-  WorklistQuery,
-} from "./types";
+import createClient from "openapi-fetch";
+import type { paths } from "./openapi";
+import type { DecisionRequest, Session, WorklistQuery } from "./types";
 
 /** What went wrong, in the server's words; `network` where there was no answer at all. */
 export class Problem extends Error {
@@ -49,32 +41,14 @@ for (const kind of ["keydown", "pointerdown", "pointermove", "wheel"]) {
   addEventListener(kind, () => (actedAt = Date.now()), { capture: true, passive: true });
 }
 
-/** What the page asks by itself, with nobody at it, keeps no session alive. */
-function attended(init: RequestInit): RequestInit {
-  if (Date.now() - actedAt < ATTENDED_MS) return init;
-  return { ...init, headers: { ...(init.headers as Record<string, string>), "X-Unattended": "1" } };
-}
-
-/** One request to our server; answers JSON, or nothing for 204. */
-export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const headers: Record<string, string> = { Accept: "application/json" };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  if (method !== "GET") headers["X-CSRF-Token"] = csrf;
-  const response = await reach(path, { method, headers, body: body === undefined ? null : JSON.stringify(body) });
-  if (response.status === 204) return undefined as T;
-  return (await response.json()) as T;
-}
-
-/** Bytes of a picture or map. */
-export async function bytes(path: string, accept: string, signal?: AbortSignal): Promise<ArrayBuffer> {
-  const response = await reach(path, { headers: { Accept: accept }, signal: signal ?? null });
-  return response.arrayBuffer();
-}
-
-async function reach(path: string, init: RequestInit): Promise<Response> {
+/** One request to our server, as it is asked and as the server refuses; the paths of `client` are those of docs/openapi.json. */
+async function reach(request: Request): Promise<Response> {
+  if (request.method !== "GET") request.headers.set("X-CSRF-Token", csrf);
+  // What the page asks by itself, with nobody at it, keeps no session alive.
+  if (Date.now() - actedAt >= ATTENDED_MS) request.headers.set("X-Unattended", "1");
   let response: Response;
   try {
-    response = await fetch(path, { credentials: "same-origin", cache: "no-store", ...attended(init) });
+    response = await fetch(request);
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new Problem(0, "network", "the server did not answer", "", "Check the connection, then try again.");
@@ -83,7 +57,7 @@ async function reach(path: string, init: RequestInit): Promise<Response> {
   const said = (await response.json().catch(() => ({}))) as Record<string, unknown>;
   const word = (name: string, otherwise: string) => (typeof said[name] === "string" ? said[name] : otherwise);
   const code = word("code", `http_${response.status}`);
-  if (response.status === 401 && !path.startsWith("/api/session")) whenSignedOut();
+  if (response.status === 401 && !new URL(request.url).pathname.startsWith("/api/session")) whenSignedOut();
   throw new Problem(
     response.status,
     code,
@@ -92,6 +66,20 @@ async function reach(path: string, init: RequestInit): Promise<Response> {
     word("action", "Try again; if it stays, tell whoever runs the server."),
     said,
   );
+}
+
+const OURS = { credentials: "same-origin", cache: "no-store" } as const;
+const client = createClient<paths>({ baseUrl: "/api", fetch: reach, ...OURS });
+
+/** The answer of a request that was not refused: `reach` throws the others. */
+async function said<T>(asked: Promise<{ data?: T }>): Promise<T> {
+  return (await asked).data as T;
+}
+
+/** Bytes of a picture or map. */
+export async function bytes(path: string, accept: string, signal?: AbortSignal): Promise<ArrayBuffer> {
+  const response = await reach(new Request(path, { ...OURS, headers: { Accept: accept }, signal: signal ?? null }));
+  return response.arrayBuffer();
 }
 
 function sentence(text: string): string {
@@ -104,27 +92,55 @@ function signedIn(session: Session): Session {
   return session;
 }
 
-const study = (key: string, rest = "") => `/api/studies/${encodeURIComponent(key)}${rest}`;
+const study = (study_key: string) => ({ params: { path: { study_key } } });
+const person = (name: string) => ({ params: { path: { name } } });
+export type Meant = NonNullable<paths["/oversight"]["get"]["parameters"]["query"]>;
+type Body<P extends keyof paths, M extends keyof paths[P]> = paths[P][M] extends {
+  requestBody: { content: { "application/json": infer T } };
+}
+  ? T
+  : never;
 
 export const api = {
-  door: () => call<Door>("GET", "/api/door"),
-  session: async () => signedIn(await call<Session>("GET", "/api/session")),
-  signIn: async (name: string, password: string, totp?: string) =>
-    signedIn(await call<Session>("POST", "/api/session", { name, password, ...(totp ? { totp } : {}) })),
-  enter: async (token: string) => signedIn(await call<Session>("POST", "/api/enter", { token })),
-  enrol: async (token: string, about: { name?: string; display?: string; password: string }) =>
-    signedIn(await call<Session>("POST", "/api/enrol", { token, ...about })),
-  signOut: () => call<void>("DELETE", "/api/session"),
-  worklist: (query: WorklistQuery) => call<Worklist>("POST", "/api/worklist", query),
-  vocabulary: () => call<Vocabulary>("GET", "/api/vocabulary"),
-  study: (key: string) => call<StudyView>("GET", study(key)),
-  opinion: (key: string, opinion: { findings: string[]; nothing: boolean; comment: string }) =>
-    call<StudyView>("POST", study(key, "/opinion"), opinion),
-  takeLease: (key: string, breakReason?: string) =>
-    call<Lease>("POST", study(key, "/lease"), breakReason ? { break_reason: breakReason } : {}),
-  leaveLease: (key: string) => call<void>("DELETE", study(key, "/lease")),
-  breakGlass: (key: string, reason: string) => call<unknown>("POST", study(key, "/break-glass"), { reason }),
-  decide: (key: string, decision: DecisionRequest) => call<Decision>("POST", study(key, "/decision"), decision),
-  retract: (key: string, reason: string) => call<unknown>("POST", study(key, "/retract"), { reason }),
-  rerun: (key: string) => call<unknown>("POST", study(key, "/rerun")),
+  door: () => said(client.GET("/door")),
+  session: async () => signedIn(await said(client.GET("/session"))),
+  signIn: async (body: Body<"/session", "post">) => signedIn(await said(client.POST("/session", { body }))),
+  enter: async (token: string) => signedIn(await said(client.POST("/enter", { body: { token } }))),
+  enrol: async (body: Body<"/enrol", "post">) => signedIn(await said(client.POST("/enrol", { body }))),
+  signOut: () => said(client.DELETE("/session")),
+
+  worklist: (body: WorklistQuery) => said(client.POST("/worklist", { body })),
+  vocabulary: () => said(client.GET("/vocabulary")),
+  study: (key: string) => said(client.GET("/studies/{study_key}", study(key))),
+  opinion: (key: string, body: Body<"/studies/{study_key}/opinion", "post">) =>
+    said(client.POST("/studies/{study_key}/opinion", { ...study(key), body })),
+  takeLease: (key: string, break_reason = "") =>
+    said(client.POST("/studies/{study_key}/lease", { ...study(key), body: { break_reason } })),
+  leaveLease: (key: string) => said(client.DELETE("/studies/{study_key}/lease", study(key))),
+  breakGlass: (key: string, reason: string) =>
+    said(client.POST("/studies/{study_key}/break-glass", { ...study(key), body: { reason } })),
+  decide: (key: string, body: DecisionRequest) =>
+    said(client.POST("/studies/{study_key}/decision", { ...study(key), body })),
+  retract: (key: string, reason: Body<"/studies/{study_key}/retract", "post">["reason"]) =>
+    said(client.POST("/studies/{study_key}/retract", { ...study(key), body: { reason } })),
+  rerun: (key: string) => said(client.POST("/studies/{study_key}/rerun", study(key))),
+
+  oversight: (query: Meant) => said(client.GET("/oversight", { params: { query } })),
+  audit: (query: { from_sequence?: number; limit: number }) => said(client.GET("/audit", { params: { query } })),
+  verifyAudit: () => said(client.POST("/audit/verify")),
+
+  people: () => said(client.GET("/people")),
+  addPerson: (body: Body<"/people", "post">) => said(client.POST("/people", { body })),
+  changePerson: (name: string, body: Body<"/people/{name}", "patch">) =>
+    said(client.PATCH("/people/{name}", { ...person(name), body })),
+  resetPerson: (name: string) => said(client.POST("/people/{name}/reset", person(name))),
+  tokens: () => said(client.GET("/tokens")),
+  makeToken: (body: Body<"/tokens", "post">) => said(client.POST("/tokens", { body })),
+  withdrawToken: (token_id: string) =>
+    said(client.DELETE("/tokens/{token_id}", { params: { path: { token_id } } })),
+
+  changePassword: (body: Body<"/me/password", "post">) => said(client.POST("/me/password", { body })),
+  beginFactor: () => said(client.POST("/me/totp")),
+  confirmFactor: (code: string) => said(client.PUT("/me/totp", { body: { code } })),
+  removeFactor: (code: string) => said(client.DELETE("/me/totp", { body: { code } })),
 };

@@ -28,7 +28,7 @@ export function Again({ study, may }: { study: StudyView; may: (permission: stri
     ...(may("result.retract") && study.report_id ? REASONS : []),
   ];
   if (acts.length === 0) return null;
-  const go = (name: string) =>
+  const go = (name: "rerun" | (typeof REASONS)[number][0]) =>
     name === "rerun"
       ? act(api.rerun(study.study_key), "It is read again.")
       : act(api.retract(study.study_key, name), "Taken back wherever it was sent.");

@@ -1,10 +1,9 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
-import { call } from "../api/client";
-import type { AuditEntry } from "../api/types";
+import { api } from "../api/client";
+import type { AuditEntry, AuditLines } from "../api/types";
 import { capital, moment, plain } from "../words";
 import { Trouble, Waiting } from "./parts";
 
-type Log = { entries: AuditEntry[]; verified: boolean | null };
 const PAGE = 100;
 
 /** What more an entry says, in the order of its names. */
@@ -17,18 +16,17 @@ function details({ details }: AuditEntry): string {
 
 /** Who did what. The chain is checked by the server, on request. */
 export function Audit() {
-  const [log, setLog] = useState<Log | null>(null);
+  const [log, setLog] = useState<AuditLines | null>(null);
   const [error, setError] = useState<unknown>(null);
   const [from, setFrom] = useState<number | null>(null);
   const [verified, setVerified] = useState<string>("");
   const load = useCallback(() => {
-    const start = from === null ? "" : `&from_sequence=${from}`;
-    call<Log>("GET", `/api/audit?limit=${PAGE}${start}`).then(setLog, setError);
+    api.audit({ limit: PAGE, ...(from === null ? {} : { from_sequence: from }) }).then(setLog, setError);
   }, [from]);
   useEffect(load, [load]);
   const verify = () => {
     setVerified("Checking…");
-    call<{ verified: boolean; problems?: string[] }>("POST", "/api/audit/verify").then(
+    api.verifyAudit().then(
       (answer) => setVerified(answer.verified ? "Every entry is as it was written." : "Something was changed: run `radiolucent audit verify`."),
       setError,
     );

@@ -28,6 +28,7 @@ export function DecisionForm({ study, vocabulary, signing, form, image }: Props)
       key: chosen?.key ?? null,
       display: chosen?.display ?? text("words"),
       confidence: confidence || null,
+      comment: "",
       regions,
     };
     const more = { reason_code: text("reason") || null, comment: text("comment") };

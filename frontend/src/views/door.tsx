@@ -67,7 +67,11 @@ function Password({ door, onEntered }: Props & { door: Door | null }) {
     const form = new FormData(event.currentTarget as HTMLFormElement);
     setBusy(true);
     try {
-      onEntered(await api.signIn(text(form, "name"), text(form, "password"), text(form, "totp")));
+      onEntered(await api.signIn({
+        name: text(form, "name"),
+        password: text(form, "password"),
+        totp: text(form, "totp"),
+      }));
     } catch (error) {
       const found = problemOf(error);
       if (found.code === "totp_needed") setNeedsCode(true);
@@ -116,7 +120,8 @@ function Enrol({ token, onEntered }: Props & { token: string }) {
     }
     const [name, display] = [text(form, "name"), text(form, "display")];
     try {
-      const session = await api.enrol(token, {
+      const session = await api.enrol({
+        token,
         ...(name ? { name } : {}),
         ...(display ? { display } : {}),
         password: text(form, "password"),

@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { call } from "../api/client";
+import { api } from "../api/client";
 import type { Session } from "../api/types";
 import { Field, Trouble } from "./parts";
 
@@ -26,7 +26,7 @@ function Password() {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
     const text = new FormData(form);
-    call("POST", "/api/me/password", { old: text.get("old"), new: text.get("new") }).then(() => location.reload(), setError);
+    api.changePassword({ old: String(text.get("old")), new: String(text.get("new")) }).then(() => location.reload(), setError);
   };
   return (
     <form onSubmit={submit}>
@@ -46,18 +46,18 @@ function Password() {
 function SecondFactor({ isOn }: { isOn: boolean }) {
   const [secret, setSecret] = useState<{ secret: string; uri: string } | null>(null);
   const [error, setError] = useState<unknown>(null);
-  const begin = () => call<{ secret: string; uri: string }>("POST", "/api/me/totp").then(setSecret, setError);
-  const submit = (method: "PUT" | "DELETE") => (event: SubmitEvent) => {
+  const begin = () => api.beginFactor().then(setSecret, setError);
+  const submit = (send: (code: string) => Promise<unknown>) => (event: SubmitEvent) => {
     event.preventDefault();
-    const code = new FormData(event.currentTarget as HTMLFormElement).get("code");
-    call(method, "/api/me/totp", { code }).then(() => location.reload(), setError); // What one may do can be another thing now.
+    const code = String(new FormData(event.currentTarget as HTMLFormElement).get("code"));
+    send(code).then(() => location.reload(), setError); // What one may do can be another thing now.
   };
   return (
     <section>
       <h2>Second factor</h2>
       {error !== null && <Trouble error={error} />}
       <p role="status">{isOn ? "On: a code is asked for at each sign-in." : "Off."}</p>
-      {isOn && <Code label="Code, to turn it off" act="Turn off" onSubmit={submit("DELETE")} />}
+      {isOn && <Code label="Code, to turn it off" act="Turn off" onSubmit={submit(api.removeFactor)} />}
       {!isOn && !secret && (
         <button type="button" onClick={() => void begin()}>
           Set up…
@@ -71,7 +71,7 @@ function SecondFactor({ isOn }: { isOn: boolean }) {
           <p class="link">
             <code>{secret.secret}</code>
           </p>
-          <Code label="Code" act="Turn on" onSubmit={submit("PUT")} />
+          <Code label="Code" act="Turn on" onSubmit={submit(api.confirmFactor)} />
         </>
       )}
     </section>

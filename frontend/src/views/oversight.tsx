@@ -1,10 +1,9 @@
 import { useEffect, useState } from "preact/hooks";
-import { call } from "../api/client";
-import type { OversightRow } from "../api/types";
+import { api, type Meant } from "../api/client";
+import type { Oversight as Meters, OversightRow } from "../api/types";
 import { duration, interval } from "../words";
 import { Trouble, Waiting } from "./parts";
 
-type Meters = { rows: OversightRow[]; truth: unknown; totals: Partial<OversightRow> | null };
 type Asked = { from: string; to: string; engine: string; finding: string; reader: string };
 
 /** How often readers and engines agree: for whoever answers for quality. The server counts, the page shows. */
@@ -14,7 +13,7 @@ export function Oversight() {
   const [error, setError] = useState<unknown>(null);
   const query = new URLSearchParams(Object.entries(asked).filter(([, value]) => value)).toString();
   useEffect(() => {
-    call<Meters>("GET", `/api/oversight?${query}`).then(setMeters, setError);
+    api.oversight(Object.fromEntries(new URLSearchParams(query)) as Meant).then(setMeters, setError);
   }, [query]);
   const change = (name: keyof Asked) => (event: Event) =>
     setAsked({ ...asked, [name]: (event.currentTarget as HTMLInputElement).value });

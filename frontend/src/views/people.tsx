@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
-import { call } from "../api/client";
-import type { Person, Session, Token } from "../api/types";
+import { api } from "../api/client";
+import type { NewPerson, Person, Session, Token } from "../api/types";
 import { moment } from "../words";
 import { Field, Trouble, Waiting } from "./parts";
 
@@ -14,7 +14,7 @@ export function People({ session }: { session: Session }) {
   const [link, setLink] = useState("");
   const [changing, setChanging] = useState("");
   const load = useCallback(() => {
-    call<Person[]>("GET", "/api/people").then(setPeople, setError);
+    api.people().then(setPeople, setError);
   }, []);
   useEffect(load, [load]);
   const act = (doing: Promise<unknown>) =>
@@ -27,7 +27,6 @@ export function People({ session }: { session: Session }) {
       },
       (failure: unknown) => setError(failure),
     );
-  const person = (name: string, rest = "") => `/api/people/${encodeURIComponent(name)}${rest}`;
   return (
     <div class="plain">
       <header>
@@ -61,7 +60,7 @@ export function People({ session }: { session: Session }) {
                 </td>
                 {changing === one.name ? (
                   <td colSpan={2}>
-                    <Change person={one} onChange={(what) => act(call("PATCH", person(one.name), what))} />
+                    <Change person={one} onChange={(what) => act(api.changePerson(one.name, what))} />
                   </td>
                 ) : (
                   <>
@@ -76,13 +75,13 @@ export function People({ session }: { session: Session }) {
                   <button type="button" onClick={() => setChanging(changing === one.name ? "" : one.name)}>
                     {changing === one.name ? "Leave it" : "Change…"}
                   </button>
-                  <button type="button" onClick={() => act(call("POST", person(one.name, "/reset")))}>
+                  <button type="button" onClick={() => act(api.resetPerson(one.name))}>
                     New link
                   </button>
                   <button
                     type="button"
                     disabled={one.name === session.user.name}
-                    onClick={() => act(call("PATCH", person(one.name), { disabled: !one.disabled }))}
+                    onClick={() => act(api.changePerson(one.name, { disabled: !one.disabled }))}
                   >
                     {one.disabled ? "Let in" : "Shut out"}
                   </button>
@@ -93,18 +92,18 @@ export function People({ session }: { session: Session }) {
         </table>
       )}
       <h2>Add a person</h2>
-      <AddPerson onAdd={(about) => act(call("POST", "/api/people", about))} />
+      <AddPerson onAdd={(about) => act(api.addPerson(about))} />
       {session.permissions.includes("tokens.manage") && <Tokens />}
     </div>
   );
 }
 
-function AddPerson({ onAdd }: { onAdd: (about: object) => void }) {
+function AddPerson({ onAdd }: { onAdd: (about: NewPerson) => void }) {
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
     const said = new FormData(form);
-    onAdd({ name: said.get("name"), display: said.get("display"), ...rightsOf(said) });
+    onAdd({ name: String(said.get("name")), display: String(said.get("display")), ...rightsOf(said) });
     form.reset();
   };
   return (
@@ -124,7 +123,7 @@ function AddPerson({ onAdd }: { onAdd: (about: object) => void }) {
   );
 }
 
-function Change({ person, onChange }: { person: Person; onChange: (what: object) => void }) {
+function Change({ person, onChange }: { person: Person; onChange: (what: { roles: string[]; sites: string[] }) => void }) {
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     onChange(rightsOf(new FormData(event.currentTarget as HTMLFormElement)));
@@ -168,14 +167,14 @@ function Tokens() {
   const [error, setError] = useState<unknown>(null);
   const [made, setMade] = useState("");
   const load = useCallback(() => {
-    call<Token[]>("GET", "/api/tokens").then(setTokens, setError);
+    api.tokens().then(setTokens, setError);
   }, []);
   useEffect(load, [load]);
   const create = (event: SubmitEvent) => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
     const said = new FormData(form);
-    call<{ token: string }>("POST", "/api/tokens", { name: said.get("name"), scopes: said.getAll("scopes") }).then((answer) => {
+    api.makeToken({ name: String(said.get("name")), scopes: said.getAll("scopes").map(String) }).then((answer) => {
       setMade(answer.token);
       setError(null);
       form.reset();
@@ -197,7 +196,7 @@ function Tokens() {
             <span>{token.name}</span>
             <span class="dim">{token.scopes.join(", ")}</span>
             <span class="dim">{moment(token.last_used_at) || "not used yet"}</span>
-            <button type="button" onClick={() => void call("DELETE", `/api/tokens/${encodeURIComponent(token.id)}`).then(load, setError)}>
+            <button type="button" onClick={() => void api.withdrawToken(token.id).then(load, setError)}>
               Withdraw
             </button>
           </li>

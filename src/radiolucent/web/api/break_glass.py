@@ -6,11 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
-from starlette.responses import JSONResponse, Response
 
 from radiolucent.pipeline.break_glass import BreakGlass
+from radiolucent.web.api.answers import OpenedUntil, described
 from radiolucent.web.api.caller import Caller, caller_of
 from radiolucent.web.api.models import Body
+from radiolucent.web.api.ports import Json
 
 Calling = Annotated[Caller, Depends(caller_of)]
 
@@ -23,12 +24,12 @@ class BreakGlassBody(Body):
 
 def router(glass: BreakGlass) -> APIRouter:
     """The one endpoint."""
-    made = APIRouter()
+    made = described()
 
-    @made.post("/studies/{study_key}/break-glass")
-    def break_glass(caller: Calling, study_key: str, body: BreakGlassBody) -> Response:
+    @made.post("/studies/{study_key}/break-glass", response_model=OpenedUntil)
+    def break_glass(caller: Calling, study_key: str, body: BreakGlassBody) -> Json:
         """Open one study to the caller for an hour."""
         until = glass.open(caller.name, study_key, reason=body.reason, peer=caller.peer)
-        return JSONResponse({"study_key": study_key, "until": until.isoformat()})
+        return {"study_key": study_key, "until": until.isoformat()}
 
     return made

@@ -2,43 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from radiolucent.web.api.answers import PROBLEMS, described
 from radiolucent.web.api.caller import Caller, caller_of
 from radiolucent.web.api.models import DecisionBody, ReasonBody
-from radiolucent.web.api.ports import Deciding
+from radiolucent.web.api.ports import Deciding, Json
+from radiolucent.web.api.study_answers import Decision, Destinations
 
 Calling = Annotated[Caller, Depends(caller_of)]
 STUDY = "/studies/{study_key}"
+AGAIN = {**PROBLEMS, 200: {"model": Decision, "description": "The same request again: nothing was written."}}
 
 
 def router(desk: Deciding) -> APIRouter:
     """``/studies/{study_key}/decision``, ``/decisions``, ``/retract`` and ``/rerun``."""
-    made = APIRouter()
+    made = described()
 
-    @made.post(STUDY + "/decision")
-    def decide(caller: Calling, study_key: str, body: DecisionBody) -> Response:
+    @made.post(STUDY + "/decision", status_code=201, response_model=Decision, responses=AGAIN)
+    def decide(caller: Calling, study_key: str, body: DecisionBody, answer: Response) -> Json:
         """Sign; the same idempotency key again gives the same answer and writes nothing."""
         decision, is_new = desk.decide(caller, study_key, body.record())
-        return JSONResponse(desk.told(caller, decision), 201 if is_new else 200)
+        answer.status_code = 201 if is_new else 200
+        return desk.told(caller, decision)
 
-    @made.get(STUDY + "/decisions")
-    def decisions(caller: Calling, study_key: str) -> Response:
+    @made.get(STUDY + "/decisions", response_model=list[Decision])
+    def decisions(caller: Calling, study_key: str) -> Sequence[Json]:
         """All decisions on a study, newest first."""
-        return JSONResponse(desk.decisions(caller, study_key))
+        return desk.decisions(caller, study_key)
 
-    @made.post(STUDY + "/retract")
-    def retract(caller: Calling, study_key: str, body: ReasonBody) -> Response:
+    @made.post(STUDY + "/retract", response_model=Destinations)
+    def retract(caller: Calling, study_key: str, body: ReasonBody) -> Json:
         """Take the result back wherever it was sent."""
-        return JSONResponse({"destinations": desk.retract(caller, study_key, body.reason)})
+        return {"destinations": desk.retract(caller, study_key, body.reason)}
 
-    @made.post(STUDY + "/rerun")
-    def rerun(caller: Calling, study_key: str) -> Response:
+    @made.post(STUDY + "/rerun", status_code=204)
+    def rerun(caller: Calling, study_key: str) -> None:
         """Have the study read again."""
         desk.rerun(caller, study_key)
-        return Response(status_code=204)
 
     return made

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 import radiolucent
 from radiolucent.pipeline.people import People
-from radiolucent.records.person import Person, SignedIn
+from radiolucent.records import person as records
 from radiolucent.records.result import DISCLAIMER
+from radiolucent.web.api.answers import Door, Link, Person, Provider, Session, User, described
 from radiolucent.web.api.caller import Caller, caller_of
 from radiolucent.web.api.gate import COOKIE, SESSION, peer_of, permissions_now, set_session, shown_by
 from radiolucent.web.api.models import Body, Name, Names, Password
@@ -63,47 +64,48 @@ class ChangeBody(Body):
 
 def router(people: People, provider: str | None) -> APIRouter:
     """``/door``, ``/session``, ``/enrol``, ``/enter``, ``/people``."""
-    made = APIRouter()
+    made = described()
 
     @made.get("/door")
-    def door() -> Response:
+    def door() -> Door:
         """What this is; nothing of anybody."""
-        about = {"product": "Radiolucent", "version": radiolucent.__version__, "notice": DISCLAIMER}
-        oidc = None if provider is None else {"title": provider}
-        return JSONResponse(about | {"oidc": oidc, "has_users": provider is not None or people.has_users()})
-
-    @made.post("/session")
-    def sign_in(request: Request, body: SignInBody) -> Response:
-        """Sign in by name and password."""
-        return _begun(
-            request, people, *people.sign_in(body.name, body.password, peer=peer_of(request.scope), totp=body.totp)
+        return Door(
+            product="Radiolucent",
+            version=radiolucent.__version__,
+            notice=DISCLAIMER,
+            oidc=None if provider is None else Provider(title=provider),
+            has_users=provider is not None or people.has_users(),
         )
 
+    @made.post("/session")
+    def sign_in(request: Request, answer: Response, body: SignInBody) -> Session:
+        """Sign in by name and password."""
+        begun = people.sign_in(body.name, body.password, peer=peer_of(request.scope), totp=body.totp)
+        return _begun(request, answer, people, *begun)
+
     @made.post("/enrol")
-    def enrol(request: Request, body: EnrolBody) -> Response:
+    def enrol(request: Request, answer: Response, body: EnrolBody) -> Session:
         """Set a password by a one-time link, and sign in."""
         shown, signed_in = people.enrol(
             body.token, name=body.name, display=body.display, password=body.password, peer=peer_of(request.scope)
         )
-        return _begun(request, people, shown, signed_in)
+        return _begun(request, answer, people, shown, signed_in)
 
     @made.post("/enter")
-    def enter(request: Request, body: EnterBody) -> Response:
+    def enter(request: Request, answer: Response, body: EnterBody) -> Session:
         """Sign in by a one-time link that needs no password (a demo's)."""
-        return _begun(request, people, *people.enter(body.token, peer=peer_of(request.scope)))
+        return _begun(request, answer, people, *people.enter(body.token, peer=peer_of(request.scope)))
 
     @made.get("/session")
-    def session(request: Request) -> Response:
+    def session(request: Request) -> Session:
         """Who is signed in, and what they may do."""
-        return JSONResponse(_session(request.scope[SESSION], people))
+        return _session(request.scope[SESSION], people)
 
-    @made.delete("/session")
-    def sign_out(request: Request) -> Response:
+    @made.delete("/session", status_code=204)
+    def sign_out(request: Request, answer: Response) -> None:
         """Sign out."""
         people.sign_out(shown_by(request.scope) or "")
-        answer = Response(status_code=204)
         answer.delete_cookie(COOKIE, path="/")
-        return answer
 
     _accounts(made, people)
     return made
@@ -111,26 +113,26 @@ def router(people: People, provider: str | None) -> APIRouter:
 
 def _accounts(made: APIRouter, people: People) -> None:
     @made.get("/people")
-    def everybody() -> Response:
+    def everybody() -> list[Person]:
         """Every account."""
-        return JSONResponse([_person(each) for each in people.everybody()])
+        return [_person(each) for each in people.everybody()]
 
-    @made.post("/people")
-    def add(caller: Calling, body: PersonBody) -> Response:
+    @made.post("/people", status_code=201)
+    def add(caller: Calling, body: PersonBody) -> Link:
         """Make an account; its owner sets a password by the link."""
-        person = Person(name=body.name, display=body.display, roles=tuple(body.roles), sites=tuple(body.sites))
-        return JSONResponse({"link": link(people.add(person, by=caller.name))}, 201)
+        person = records.Person(name=body.name, display=body.display, roles=tuple(body.roles), sites=tuple(body.sites))
+        return Link(link=link(people.add(person, by=caller.name)))
 
     @made.patch("/people/{name}")
-    def change(caller: Calling, name: str, body: ChangeBody) -> Response:
+    def change(caller: Calling, name: str, body: ChangeBody) -> Person:
         """Change roles and sites, disable or enable."""
         changed = people.change(name, by=caller.name, roles=body.roles, sites=body.sites, is_disabled=body.disabled)
-        return JSONResponse(_person(changed))
+        return _person(changed)
 
     @made.post("/people/{name}/reset")
-    def reset(caller: Calling, name: str) -> Response:
+    def reset(caller: Calling, name: str) -> Link:
         """A link to set a new password; the account's sessions end."""
-        return JSONResponse({"link": link(people.reset(name, by=caller.name))})
+        return Link(link=link(people.reset(name, by=caller.name)))
 
 
 def link(shown: str) -> str:
@@ -138,36 +140,35 @@ def link(shown: str) -> str:
     return f"/#/enrol/{shown}"
 
 
-def _begun(request: Request, people: People, shown: str, signed_in: SignedIn) -> Response:
-    answer = JSONResponse(_session(signed_in, people))
+def _begun(request: Request, answer: Response, people: People, shown: str, signed_in: records.SignedIn) -> Session:
     set_session(answer, shown, is_secure=request.url.scheme == "https")
-    return answer
+    return _session(signed_in, people)
 
 
-def _session(signed_in: SignedIn, people: People) -> dict[str, Any]:
+def _session(signed_in: records.SignedIn, people: People) -> Session:
     person = signed_in.person
-    return {
-        "user": {
-            "name": person.name,
-            "display": person.display,
-            "roles": [*person.roles],
-            "sites": [*person.sites],
-            "totp": person.has_totp,
-        },
-        "permissions": sorted(permissions_now(signed_in)),
-        "csrf": signed_in.csrf,
-        "idle_s": people.idle_s,
-        "expires_at": datetime.fromtimestamp(signed_in.ends_at, UTC).isoformat(),
-        "must_enrol_totp": signed_in.must_enrol_totp,
-    }
+    return Session(
+        user=User(
+            name=person.name,
+            display=person.display,
+            roles=[*person.roles],
+            sites=[*person.sites],
+            totp=person.has_totp,
+        ),
+        permissions=sorted(permissions_now(signed_in)),
+        csrf=signed_in.csrf,
+        idle_s=people.idle_s,
+        expires_at=datetime.fromtimestamp(signed_in.ends_at, UTC).isoformat(),
+        must_enrol_totp=signed_in.must_enrol_totp,
+    )
 
 
-def _person(person: Person) -> dict[str, Any]:
-    return {
-        "name": person.name,
-        "display": person.display,
-        "roles": [*person.roles],
-        "sites": [*person.sites],
-        "disabled": person.is_disabled,
-        "totp": person.has_totp,
-    }
+def _person(person: records.Person) -> Person:
+    return Person(
+        name=person.name,
+        display=person.display,
+        roles=[*person.roles],
+        sites=[*person.sites],
+        disabled=person.is_disabled,
+        totp=person.has_totp,
+    )

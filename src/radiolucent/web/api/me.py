@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
-from starlette.responses import JSONResponse, Response
 
 from radiolucent.pipeline.people import People
 from radiolucent.pipeline.second_factor import SecondFactor
+from radiolucent.web.api.answers import Secret, described
 from radiolucent.web.api.caller import Caller, caller_of
 from radiolucent.web.api.models import Body, Password
 
@@ -31,30 +31,27 @@ class CodeBody(Body):
 
 def router(people: People, factor: SecondFactor) -> APIRouter:
     """What everybody may do to their own account."""
-    made = APIRouter()
+    made = described()
 
-    @made.post("/me/password")
-    def password(caller: Calling, body: PasswordBody) -> Response:
+    @made.post("/me/password", status_code=204)
+    def password(caller: Calling, body: PasswordBody) -> None:
         """Set another password; every session of the account ends."""
         people.change_password(caller.name, old=body.old, new=body.new, peer=caller.peer)
-        return Response(status_code=204)
 
-    @made.post("/me/totp")
-    def begin(caller: Calling) -> Response:
+    @made.post("/me/totp", response_model=Secret)
+    def begin(caller: Calling) -> Secret:
         """A secret for an authenticator app; the second factor is off until a code confirms it."""
         secret, uri = factor.begin(caller.name)
-        return JSONResponse({"secret": secret, "uri": uri})
+        return Secret(secret=secret, uri=uri)
 
-    @made.put("/me/totp")
-    def confirm(caller: Calling, body: CodeBody) -> Response:
+    @made.put("/me/totp", status_code=204)
+    def confirm(caller: Calling, body: CodeBody) -> None:
         """Turn the second factor on."""
         factor.confirm(caller.name, body.code, peer=caller.peer)
-        return Response(status_code=204)
 
-    @made.delete("/me/totp")
-    def remove(caller: Calling, body: CodeBody) -> Response:
+    @made.delete("/me/totp", status_code=204)
+    def remove(caller: Calling, body: CodeBody) -> None:
         """Turn the second factor off."""
         factor.remove(caller.name, body.code, peer=caller.peer)
-        return Response(status_code=204)
 
     return made

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from radiolucent.access.oidc import Begun, other_sign_in
 from radiolucent.errors import InputRefused, RadiolucentError
 from radiolucent.pipeline.federated import Federated
+from radiolucent.web.api.answers import described
 from radiolucent.web.api.gate import peer_of, set_session
 
 FEWEST_CHARACTERS = 40
@@ -21,9 +22,9 @@ COOKIE, PATH, LIFE_S = "radiolucent_oidc", "/api/session/oidc", 600
 
 def router(federated: Federated | None) -> APIRouter:
     """Both ways; they answer 404 where no provider is configured."""
-    made = APIRouter()
+    made = described()
 
-    @made.get("/session/oidc")
+    @made.get("/session/oidc", response_class=RedirectResponse, status_code=302)
     def begin(request: Request) -> Response:
         """To the provider."""
         address, begun = _configured(federated).begin()
@@ -39,7 +40,7 @@ def router(federated: Federated | None) -> APIRouter:
         )
         return answer
 
-    @made.get("/session/oidc/callback")
+    @made.get("/session/oidc/callback", response_class=RedirectResponse, status_code=302)
     def finish(request: Request) -> Response:
         """Back from the provider: to the page, signed in, or with the code of what went wrong."""
         way = _configured(federated)

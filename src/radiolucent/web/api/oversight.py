@@ -8,8 +8,9 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from radiolucent.web.api.answers import AuditLines, Oversight, Verified, described
 from radiolucent.web.api.caller import Caller, caller_of
 from radiolucent.web.api.ports import Json, Meant, Overseeing
 
@@ -23,6 +24,12 @@ COLUMNS = (
 )
 SHARES = {"override_rate": "override", "agreed_right": "agreed_right", "agreed_wrong": "agreed_wrong"}
 """Columns that are an interval, and how the columns of its ends begin."""
+
+
+class Csv(Response):
+    """Comma-separated values (RFC 4180)."""
+
+    media_type = "text/csv"
 
 
 def meant(
@@ -41,32 +48,32 @@ Chosen = Annotated[Meant, Depends(meant)]
 
 def router(desk: Overseeing) -> APIRouter:
     """``/oversight``, ``/oversight.csv``, ``/audit`` and ``/audit/verify``."""
-    made = APIRouter()
+    made = described()
 
-    @made.get("/oversight")
-    def oversight(caller: Calling, wanted: Chosen) -> Response:
+    @made.get("/oversight", response_model=Oversight)
+    def oversight(caller: Calling, wanted: Chosen) -> Json:
         """Decisions counted by finding, engine version, reader and confidence."""
-        return JSONResponse(desk.oversight(caller, wanted))
+        return desk.oversight(caller, wanted)
 
-    @made.get("/oversight.csv")
+    @made.get("/oversight.csv", response_class=Csv)
     def oversight_csv(caller: Calling, wanted: Chosen) -> Response:
         """The same rows as comma-separated values (RFC 4180)."""
         headers = {"Content-Disposition": 'attachment; filename="oversight.csv"'}
-        return Response(_csv(desk.oversight(caller, wanted)), media_type="text/csv", headers=headers)
+        return Csv(_csv(desk.oversight(caller, wanted)), headers=headers)
 
-    @made.get("/audit")
+    @made.get("/audit", response_model=AuditLines)
     def audit(
         caller: Calling,
         from_sequence: Annotated[int | None, Query(ge=1)] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    ) -> Response:
+    ) -> Json:
         """Entries from a sequence number on, or the last ones; newest last."""
-        return JSONResponse({"entries": desk.audit(caller, from_sequence, limit), "verified": None})
+        return {"entries": desk.audit(caller, from_sequence, limit), "verified": None}
 
-    @made.post("/audit/verify")
-    def verify(caller: Calling) -> Response:
+    @made.post("/audit/verify", response_model=Verified)
+    def verify(caller: Calling) -> Json:
         """Check the whole chain against itself and the signed checkpoints."""
-        return JSONResponse(desk.verify(caller))
+        return desk.verify(caller)
 
     return made
 

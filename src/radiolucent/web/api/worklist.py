@@ -10,15 +10,23 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
+from radiolucent.web.api.answers import described
 from radiolucent.web.api.caller import Caller, caller_of
 from radiolucent.web.api.models import WorklistQuery
-from radiolucent.web.api.ports import Desk, Wanted
+from radiolucent.web.api.ports import Desk, Json, Wanted
+from radiolucent.web.api.study_answers import Vocabulary, Worklist
 
 LOOK_S, COMMENT_S, LONGEST_S = 1.0, 15.0, 60.0
 """A stream ends after a minute and the browser asks again, so that it does not outlive the session."""
 Calling = Annotated[Caller, Depends(caller_of)]
+
+
+class Events(StreamingResponse):
+    """Server-sent events."""
+
+    media_type = "text/event-stream"
 
 
 class Watch:
@@ -41,11 +49,11 @@ class Watch:
 
 def router(desk: Desk) -> APIRouter:
     """``/worklist``, ``/events``, ``/vocabulary``."""
-    made = APIRouter()
+    made = described()
     watch = Watch(desk)
 
-    @made.post("/worklist")
-    def worklist(caller: Calling, query: WorklistQuery) -> Response:
+    @made.post("/worklist", response_model=Worklist)
+    def worklist(caller: Calling, query: WorklistQuery) -> Json:
         """What waits, most urgent first."""
         wanted = Wanted(
             states=frozenset(query.states),
@@ -58,17 +66,17 @@ def router(desk: Desk) -> APIRouter:
             text=query.text,
             limit=query.limit,
         )
-        return JSONResponse(desk.worklist(caller, wanted))
+        return desk.worklist(caller, wanted)
 
-    @made.get("/events")
+    @made.get("/events", response_class=Events)
     async def events(request: Request) -> Response:
         """Server-sent events: a number whenever the worklist may have changed, and nothing of a patient."""
-        return StreamingResponse(_told(request, watch), media_type="text/event-stream")
+        return Events(_told(request, watch))
 
-    @made.get("/vocabulary")
-    def vocabulary() -> Response:
+    @made.get("/vocabulary", response_model=Vocabulary)
+    def vocabulary() -> Json:
         """Reasons and findings that a decision may name."""
-        return JSONResponse(desk.vocabulary())
+        return desk.vocabulary()
 
     return made
 
