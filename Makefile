@@ -24,7 +24,7 @@ fuzz: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-test-peers: $(VENV)/.dev
+test-peers: $(VENV)/.ray
 	sh tests/peers/install.sh
 	$(BIN)/python -m pytest -m peers tests
 
@@ -51,6 +51,10 @@ $(VENV)/.runtime: $(VENV)/bin/python pyproject.toml requirements/runtime.txt
 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/dev.txt
+	touch $@
+
+$(VENV)/.ray: $(VENV)/.dev requirements/ray.txt
+	$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/ray.txt
 	touch $@
 
 $(TRAIN_VENV)/.train: pyproject.toml requirements/train.txt requirements/runtime.txt

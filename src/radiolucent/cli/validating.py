@@ -43,10 +43,18 @@ def validate(
     stress: Annotated[
         int, typer.Option("--stress", help="Change so many images a little and read them again; 0: none.")
     ] = 0,
+    workers: Annotated[
+        int, typer.Option("--workers", help="Processes that read, one core each; 1: this one, on all cores.")
+    ] = 1,
+    ray: Annotated[
+        str | None,
+        typer.Option("--ray", help="Read on a Ray cluster: its address, or auto for one on this machine."),
+    ] = None,
     engines: Annotated[list[Path] | None, typer.Option("--engines", help="Folder with engine packages.")] = None,
 ) -> None:
     """Measure an engine on your own images: figures with intervals, subgroups, and where it looks."""
-    from radiolucent.cohort.validation.records import Ask  # no other command needs it
+    from radiolucent.cohort.validation.crew import Crew  # no other command needs it
+    from radiolucent.cohort.validation.records import Ask
 
     ask = Ask(
         source=source,
@@ -58,6 +66,7 @@ def validate(
         permutations=permutations,
         stress=stress,
         against=against,
+        crew=Crew(workers=workers, ray=ray),
     )
     told = Console(stderr=True)
     with told.status("loading") as status:

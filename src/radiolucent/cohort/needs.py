@@ -1,4 +1,4 @@
-"""Packages of the extra ``validate``, imported when they are needed."""
+"""Packages of the extras ``validate`` and ``ray``, imported when they are needed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from radiolucent.errors import SettingsError
 
 
-def need(module: str) -> Any:
-    """Import a module of ``radiolucent[validate]``.
+def need(module: str, *, extra: str = "validate") -> Any:
+    """Import a module of ``radiolucent[validate]``, or of another extra.
 
     Raises
     ------
@@ -22,6 +22,6 @@ def need(module: str) -> Any:
         raise SettingsError(
             "validate_extra",
             found=f"no package {module.split('.')[0]}",
-            expected="the packages of the extra `validate`",
-            action="Run: pip install 'radiolucent[validate]'.",
+            expected=f"the packages of the extra `{extra}`",
+            action=f"Run: pip install 'radiolucent[{extra}]'.",
         ) from None

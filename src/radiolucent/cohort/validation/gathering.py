@@ -12,9 +12,11 @@ from pydicom import Dataset
 
 from radiolucent.cohort.reading import BATCH, add_second, first_frame
 from radiolucent.cohort.truth import Case
+from radiolucent.cohort.validation.crew import ALONE, Crew, by_workers
 from radiolucent.cohort.validation.observing import Observation, Refused, observe
-from radiolucent.cohort.validation.shards import SHARD, path_of, write_shard
+from radiolucent.cohort.validation.shards import SHARD, pack, path_of, write_shard
 from radiolucent.engines.checks import Engine
+from radiolucent.engines.package import PackageFiles
 from radiolucent.engines.routing import check_engine
 from radiolucent.errors import InputRefused
 from radiolucent.infer.run import run
@@ -28,29 +30,51 @@ Prepared = tuple[Case, DecodedFrame, Dataset | None, ModelInput]
 
 
 def gather(
-    cases: Sequence[Case], engine: Engine, folder: Path, *, progress: Callable[[int], None] = lambda _: None
+    cases: Sequence[Case],
+    engine: Engine,
+    files: PackageFiles,
+    folder: Path,
+    *,
+    crew: Crew = ALONE,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Read every image whose shard is not there yet.
 
     Parameters
     ----------
+    files
+        The engine's own package, which a crew's workers load for themselves.
     folder
         `shards.folder_of` these cases and this engine; made where it is missing.
     progress
         Told how many more images are done.
+
+    Raises
+    ------
+    EngineError, SettingsError
+        Of workers: see `crew`.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    shards = {number: cases[start : start + SHARD] for number, start in enumerate(range(0, len(cases), SHARD))}
+    missing = {number: some for number, some in shards.items() if not path_of(folder, number).exists()}
+    progress(sum(len(some) for number, some in shards.items() if number not in missing))
+    if crew == ALONE:
+        for number, some in missing.items():
+            write_shard(folder, number, read_shard(some, engine, progress))
+    elif missing:
+        for number, content in by_workers(missing, files, engine.spec, crew, read_shard):
+            write_shard(folder, number, content)
+            progress(len(missing[number]))
+
+
+def read_shard(cases: Sequence[Case], engine: Engine, progress: Callable[[int], None] = lambda _: None) -> bytes:
+    """Read the images of one shard, in order: the content of its file, whoever reads them."""
+    made: list[Observation | Refused] = []
     with ThreadPoolExecutor(THREADS) as pool:
-        for shard, start in enumerate(range(0, len(cases), SHARD)):
-            some = cases[start : start + SHARD]
-            if path_of(folder, shard).exists():
-                progress(len(some))
-                continue
-            made: list[Observation | Refused] = []
-            for batch in _batches(_ahead(pool, some, engine.spec)):
-                made += _observed(batch, engine)
-                progress(len(batch))
-            write_shard(folder, shard, made)
+        for batch in _batches(_ahead(pool, cases, engine.spec)):
+            made += _observed(batch, engine)
+            progress(len(batch))
+    return pack(made)
 
 
 def _ahead(pool: ThreadPoolExecutor, cases: Sequence[Case], spec: EngineSpec) -> Iterator[Prepared | Refused]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from radiolucent.cohort.measure import RESAMPLES, Interval
 from radiolucent.cohort.validation.atlas import PERMUTATIONS, Cell
 from radiolucent.cohort.validation.change import VersionChange
+from radiolucent.cohort.validation.crew import ALONE, Crew
 from radiolucent.cohort.validation.failures import Failures
 from radiolucent.cohort.validation.performance import Performance
 from radiolucent.cohort.validation.shortcuts import Baseline, Follow, Leak
@@ -36,6 +37,8 @@ class Ask:
         So many images are changed a little and read again (`stress`); 0: none.
     prevalence
         Share of positives at which predictive values are stated; ``None``: the cohort's own.
+    crew
+        Who reads the images; it changes nothing but the time.
     """
 
     source: Path | None
@@ -47,6 +50,7 @@ class Ask:
     permutations: int = PERMUTATIONS
     stress: int = 0
     against: Path | None = None
+    crew: Crew = ALONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,8 +98,13 @@ def path_of(folder: Path, shard: int) -> Path:
     return folder / f"{shard:06d}.npz"
 
 
-def write_shard(folder: Path, shard: int, made: Sequence[Observation | Refused]) -> None:
-    """Write one shard, whole."""
+def write_shard(folder: Path, shard: int, content: bytes) -> None:
+    """Write one shard (`pack`), whole."""
+    write_bytes(path_of(folder, shard), content)
+
+
+def pack(made: Sequence[Observation | Refused]) -> bytes:
+    """The content of one shard's file."""
     read = [one for one in made if isinstance(one, Observation)]
     said = [
         {"row": o.row, "group": o.group, "sha256": o.sha256, "strata": dict(o.strata), "flags": list(o.flags)}
@@ -114,7 +119,7 @@ def write_shard(folder: Path, shard: int, made: Sequence[Observation | Refused])
             columns[name] = columns[name].astype(np.float16)
     text = np.frombuffer(json.dumps(said).encode("utf-8"), dtype=np.uint8)
     np.savez_compressed(buffer, allow_pickle=False, said=text, **columns)
-    write_bytes(path_of(folder, shard), buffer.getvalue())
+    return buffer.getvalue()
 
 
 def read_columns(folder: Path, cases: Sequence[Case] = ()) -> Observed:

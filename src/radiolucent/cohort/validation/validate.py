@@ -88,7 +88,7 @@ def validate(
     spec = engine.spec
     roster = _read_roster(files, ask, spec) if roster_of is None else roster_of(spec)
     reference = None if ask.reference is None else read_reference(ask.reference, spec)
-    observed = _observe(roster, engine, out, progress)
+    observed = _observe(roster, engine, files, ask, out, progress)
     strata = [_everything(observed), *strata_of(observed.strata)]
     reach = reaching(observed, [f.threshold for f in spec.findings])
     maps, bodies = mean_maps(observed, strata, reach)
@@ -112,10 +112,10 @@ def validate(
     )
 
 
-def _observe(roster: Roster, engine: Engine, out: Path, progress: Progress) -> Observed:
+def _observe(roster: Roster, engine: Engine, files: PackageFiles, ask: Ask, out: Path, progress: Progress) -> Observed:
     """Read what is not read yet, and give all of it; a cohort of refusals alone is refused."""
     folder = folder_of(out, roster.cases, engine.spec)
-    _gather(roster, engine, folder, progress)
+    _gather(roster, engine, files, folder, ask, progress)
     observed = read_columns(folder, roster.cases)
     if len(observed) == 0:
         codes = ", ".join(f"{count} {code}" for code, count in observed.refused.items())
@@ -173,11 +173,13 @@ def _read_roster(files: PackageFiles, ask: Ask, spec: EngineSpec) -> Roster:
 
 def _check(ask: Ask) -> None:
     wrong_share = ask.prevalence is not None and not 0 < ask.prevalence < 1
-    if ask.resamples < 1 or ask.permutations < 1 or ask.stress < 0 or wrong_share:
+    least = min(ask.resamples, ask.permutations, ask.crew.workers)
+    if least < 1 or ask.stress < 0 or wrong_share:
         raise SettingsError(
             "validate_option",
-            found=f"resamples {ask.resamples}, permutations {ask.permutations}, prevalence {ask.prevalence}",
-            expected="at least 1 resample and permutation, and a prevalence between 0 and 1",
+            found=f"resamples {ask.resamples}, permutations {ask.permutations}, prevalence {ask.prevalence}, "
+            f"workers {ask.crew.workers}",
+            expected="at least 1 resample, permutation and worker, and a prevalence between 0 and 1",
             action="See `radiolucent validate --help`.",
         )
     if ask.truth is not None and (ask.source is None or not ask.source.is_dir()):
@@ -198,13 +200,14 @@ def _change(
 ) -> VersionChange | None:
     if ask.against is None:
         return None
-    other = load(PackageFiles(ask.against))
+    files = PackageFiles(ask.against)
+    other = load(files)
     folder = folder_of(out, roster.cases, other.spec)
-    _gather(roster, other, folder, progress)
+    _gather(roster, other, files, folder, ask, progress)
     return version_change(observed, read_columns(folder, roster.cases), spec, other.spec)
 
 
-def _gather(roster: Roster, engine: Engine, folder: Path, progress: Progress) -> None:
+def _gather(roster: Roster, engine: Engine, files: PackageFiles, folder: Path, ask: Ask, progress: Progress) -> None:
     done = 0
 
     def step(count: int) -> None:
@@ -212,7 +215,7 @@ def _gather(roster: Roster, engine: Engine, folder: Path, progress: Progress) ->
         done += count
         progress("reading", done, len(roster.cases))
 
-    gather(roster.cases, engine, folder, progress=step)
+    gather(roster.cases, engine, files, folder, crew=ask.crew, progress=step)
 
 
 def _stress(observed: Observed, engine: Engine, ask: Ask, progress: Progress) -> tuple[Stress, ...]:
