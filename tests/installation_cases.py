@@ -60,7 +60,7 @@ class House:
     root: Path
     clock: Clock = field(default_factory=Clock)
     counts: Counts = field(default_factory=Counts)
-    kept: list[int] = field(default_factory=list)
+    due: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.database = Database(f"sqlite:///{self.root / 'store.sqlite'}")
@@ -79,7 +79,7 @@ class House:
             most_bytes=most_bytes,
             implementation_class_uid=IMPLEMENTATION_CLASS_UID,
             sites=sites,
-            on_kept=lambda: self.kept.append(1),
+            on_due=lambda: self.due.append(1),
         )
 
     def events(self) -> list[AuditEvent]:

@@ -45,7 +45,14 @@ def test_what_is_kept_is_on_disk_in_the_store_counted_and_on_record(house: House
     assert event.details["sop_instance_uid"] == source.SOPInstanceUID
     assert event.details["outcome_of"] == "new"
     assert "reopened" not in event.details
-    assert (house.counts.sizes, len(house.kept)) == ([len(came.dataset)], 1)
+    assert (house.counts.sizes, house.due) == ([len(came.dataset)], [])
+
+
+def test_the_last_of_the_announced_images_makes_its_study_due(house: House) -> None:
+    first = film(NumberOfStudyRelatedInstances=2)
+    last = film(StudyInstanceUID=first.StudyInstanceUID, NumberOfStudyRelatedInstances=2)
+    assert (house.intake().keep(offered(first)).is_due, house.due) == (False, [])
+    assert (house.intake().keep(offered(last)).is_due, house.due) == (True, [1])
 
 
 def test_the_same_again_is_success_and_on_record_and_changes_nothing(house: House) -> None:
@@ -65,7 +72,7 @@ def test_another_content_under_a_known_uid_is_refused_and_writes_nothing(house: 
         house.intake().keep(offered(other))
     assert len(house.files()) == 1
     assert [e.action for e in house.events()] == ["receive"]
-    assert len(house.counts.sizes) == len(house.kept) == 1
+    assert len(house.counts.sizes) == 1
 
 
 def test_an_instance_over_the_limit_is_refused(house: House) -> None:

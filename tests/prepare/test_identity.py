@@ -168,6 +168,26 @@ def test_names_in_other_scripts() -> None:
     ]
 
 
+def test_what_is_remembered_of_one_image_is_said_of_no_other() -> None:
+    """The same bytes of a name in two character sets, and elements that differ while others stay."""
+    source = film(SeriesDescription="\xc4rger")
+    names = {}
+    for said in ("ISO_IR 100", "ISO_IR 144", "ISO_IR 100"):
+        source.SpecificCharacterSet = "ISO_IR 100"
+        data = encoded(source).replace(b"ISO_IR 100", said.encode())
+        found = json.loads(identified(data).received.instance_header)
+        names.setdefault(said, []).append(found["0008103E"]["Value"][0])
+    assert names == {"ISO_IR 100": ["\xc4rger"] * 2, "ISO_IR 144": ["\u0424rger"]}
+    source = film(SpecificCharacterSet="ISO_IR 100")
+    first = identified(encoded(source)).received
+    source.PatientID, source.NumberOfStudyRelatedInstances, source.InstanceNumber = "OTHER", 7, 9
+    other = identified(encoded(source)).received
+    assert (first.patient.patient_id, other.patient.patient_id) == ("MARKER-ID-77", "OTHER")
+    assert (first.expected_count, other.expected_count) == (None, 7)
+    assert json.loads(other.study_header)["00100020"]["Value"] == ["OTHER"]
+    assert json.loads(other.instance_header)["00200013"]["Value"] == [9]
+
+
 def test_an_uid_with_leading_zeros_is_taken_as_it_is() -> None:
     source = film()
     data = encoded(source).replace(source.SOPInstanceUID.encode(), b"1.02.003".ljust(len(source.SOPInstanceUID), b"\0"))

@@ -32,6 +32,8 @@ SYNTAXES = [ExplicitVRLittleEndian, *(s for s in ALL_TRANSFER_SYNTAXES if s != E
 SUCCESS, OUT_OF_RESOURCES, DOES_NOT_MATCH, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xA900, 0xC000
 DUPLICATE, NOT_AUTHORISED, PROCESSING_FAILURE = 0x0111, 0x0124, 0x0110
 STATUS_OF = {"uid_mismatch": DOES_NOT_MATCH, "duplicate_uid": DUPLICATE, "caller_refused": NOT_AUTHORISED}
+LOGGED = (evt.EVT_DIMSE_RECV, evt.EVT_DIMSE_SENT, evt.EVT_PDU_RECV, evt.EVT_PDU_SENT)
+"""Events that pynetdicom puts into words, message by message, whether anybody reads them or not; we let it not."""
 COMMENT_CHARACTERS = 64
 """Error Comment (0000,0902) is LO."""
 
@@ -133,6 +135,10 @@ class DicomServer:
         self._ae._servers.append(server)  # type: ignore[arg-type] # as AE.start_server does; its shutdown takes it out again
         server.callers, server.most_connections = callers, 2 * settings.max_associations
         server.contexts = _Contexts(server.contexts)
+        for event in LOGGED:
+            bound = server.get_handlers(event)
+            for handler, _ in list(bound) if isinstance(bound, list) else ():
+                server.unbind(event, handler)
         self._server = server
         self._thread = threading.Thread(target=server.serve_forever, args=(0.2,), name="dicom-door", daemon=True)
         self._thread.start()

@@ -2,7 +2,7 @@
 
 pynetdicom runs two threads for an association; each sleeps a millisecond, looks, and sleeps again (as its own source
 says, an event would be better). With a few open associations that costs more than receiving does, and what is read
-comes in pieces of 4 kB. The classes here stand in for three of its parts and leave the protocol itself to it.
+comes in pieces of 4 kB. The classes here stand in for four of its parts and leave the protocol itself to it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from __future__ import annotations
 import select
 import socket
 import ssl
+import struct
 import threading
 
 from pynetdicom.association import Association
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_primitives import C_STORE, DimsePrimitiveType
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, A_RELEASE, P_DATA
 from pynetdicom.transport import T_CONNECT, AssociationSocket, RequestHandler
@@ -22,6 +25,9 @@ LONGEST_S = 0.05
 """Time-outs and the end of an association are seen within this time."""
 OTHER_S = 0.001
 PIECE_BYTES = 2**18
+LAST_COMMAND = b"\x03"
+"""Message control header: a command, and its last fragment (PS3.8 E.2)."""
+STORE_RESPONSE, NO_DATASET = b"\x01\x80", b"\x01\x01"
 MOST_PDU_BYTES = 2**20
 """No PDU is longer than what we accept (PS3.8 9.3.1), which is less; a length beyond is a way to fill our memory."""
 
@@ -130,6 +136,46 @@ class Provider(DULServiceProvider):
             return  # it rings already, or the thread is gone
 
 
+class Messages(DIMSEServiceProvider):
+    """Writes the answer to an instance that was kept, which is a few bytes, without a dataset in between.
+
+    Making a dataset of it, and that into bytes, takes a tenth of the time of receiving a CT slice.
+    """
+
+    def send_msg(self, primitive: DimsePrimitiveType, context_id: int) -> None:
+        """Queue a message; that of success to a C-STORE (PS3.7 table 9.3-2) in one fragment (PS3.8 annex E)."""
+        if not isinstance(primitive, C_STORE) or primitive.MessageIDBeingRespondedTo is None or primitive.Status != 0:
+            super().send_msg(primitive, context_id)
+            return
+        data = P_DATA()
+        data.presentation_data_value_list.append((context_id, LAST_COMMAND + _success(primitive)))
+        self.dul.send_pdu(data)
+
+
+def _success(answer: C_STORE) -> bytes:
+    """C-STORE-RSP in Implicit VR Little Endian (PS3.7 6.3.1)."""
+    body = b"".join(
+        (
+            _command(0x0002, _padded(answer.AffectedSOPClassUID)),
+            _command(0x0100, STORE_RESPONSE),
+            _command(0x0120, struct.pack("<H", answer.MessageIDBeingRespondedTo)),
+            _command(0x0800, NO_DATASET),
+            _command(0x0900, b"\0\0"),
+            _command(0x1000, _padded(answer.AffectedSOPInstanceUID)),
+        )
+    )
+    return _command(0x0000, struct.pack("<L", len(body))) + body
+
+
+def _command(element: int, value: bytes) -> bytes:
+    return struct.pack("<HHL", 0x0000, element, len(value)) + value
+
+
+def _padded(uid: str | None) -> bytes:
+    value = (uid or "").encode("ascii")
+    return value + b"\0" * (len(value) % 2)
+
+
 class Checkpoint(threading.Event):
     """Where an association's thread may be held (pynetdicom clears it); it also waits here until there is news."""
 
@@ -155,6 +201,7 @@ class Handler(RequestHandler):
         association = super()._create_association()
         news = threading.Event()
         association.dul = Provider(association, news)
+        association.dimse = Messages(association)
         association.set_socket(Socket(association, client_socket=self.request))
         association._reactor_checkpoint = Checkpoint(news)
         # Both pass a time-out on to the provider that they have.

@@ -42,8 +42,8 @@ class Intake:
         A larger dataset is refused.
     sites
         Site by sender; whoever is not named sends for the main one.
-    on_kept
-        Called after an instance was committed.
+    on_due
+        Called after an instance was committed whose study is complete with it.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class Intake:
         most_bytes: int,
         implementation_class_uid: str,
         sites: Mapping[str, str] | None = None,
-        on_kept: Callable[[], None] = lambda: None,
+        on_due: Callable[[], None] = lambda: None,
     ) -> None:
         self._journal, self._blobs, self._counted, self._faults = journal, blobs, counted, faults
         self._quiet_s, self._most_bytes = quiet_s, most_bytes
         self._implementation = implementation_class_uid
-        self._on_kept = on_kept
+        self._on_due = on_due
         self._sites = dict(sites or {})
         self._expected: dict[str, str] = {}
 
@@ -97,7 +97,8 @@ class Intake:
             raise _other_content()
         self._faults.at("kept")
         self._counted.received(found.received.size_bytes)
-        self._on_kept()
+        if kept.is_due:
+            self._on_due()
         return kept
 
     @contextmanager

@@ -9,9 +9,11 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from functools import lru_cache
+from typing import BinaryIO, cast
 
 from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag, Tag
@@ -56,6 +58,11 @@ INSTANCE_TAGS = _tags(
     *("InstanceNumber", "NumberOfFrames", "Rows", "Columns", "BitsAllocated", "SeriesDate", "SeriesTime"),
     *("PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime", "StationName"),
 )
+CLAIM_TAGS = _tags("NumberOfStudyRelatedInstances", "RequestedProcedurePriority", "IssuerOfPatientIDQualifiersSequence")
+"""What an image says of its whole study beside `STUDY_TAGS`."""
+REMEMBERED_STUDIES, REMEMBERED_ELEMENTS, REMEMBERED_BYTES = 64, 2048, 256
+"""Images of a study and of a series say the same again and again; converting it takes longer than reading it."""
+Encodings = str | tuple[str, ...]
 STAT_PRIORITIES = frozenset(("STAT", "HIGH"))
 IMPLEMENTATION = "RADIOLUCENT"
 
@@ -66,6 +73,17 @@ class Identified:
 
     received: Received
     head: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OfStudy:
+    """What images of one study say alike: read once, remembered for those that follow."""
+
+    patient: Patient
+    accession_number: str
+    header: str
+    expected_count: int | None
+    is_stat: bool
 
 
 def identify(
@@ -99,6 +117,7 @@ def identify(
     digest.update(dataset)
     with QUIET:  # once for all that is read here; within, it only counts
         header = _read(dataset, transfer_syntax_uid)
+        study, instance_header = _of_study(header), _json(header, INSTANCE_TAGS)  # before anything converts an element
         uids = {name: _uid(header, name) for name in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")}
         stated_class = _uid(header, "SOPClassUID")
         check_class(stated_class)
@@ -113,14 +132,14 @@ def identify(
             series_instance_uid=uids["SeriesInstanceUID"],
             sha256=digest.hexdigest(),
             size_bytes=len(dataset),
-            patient=patient_of(header),
-            accession_number=_column(text(header, "AccessionNumber"), 64),
-            study_header=_json(header, STUDY_TAGS),
-            instance_header=_json(header, INSTANCE_TAGS),
+            patient=study.patient,
+            accession_number=study.accession_number,
+            study_header=study.header,
+            instance_header=instance_header,
             calling_ae=calling_ae[:16],
             peer=peer,
-            expected_count=_expected(header),
-            is_stat=(text(header, "RequestedProcedurePriority") or "").upper() in STAT_PRIORITIES,
+            expected_count=study.expected_count,
+            is_stat=study.is_stat,
         )
         return Identified(received=received, head=_head(received, implementation_class_uid))
 
@@ -223,18 +242,68 @@ def _mismatch() -> InputRefused:
     )
 
 
+def _of_study(header: Dataset) -> _OfStudy:
+    raw = [_placeless(header, tag) for tag in (*STUDY_TAGS, *CLAIM_TAGS) if tag in header]
+    known = tuple(each for each in raw if each is not None)
+    return _study_of(header) if len(known) < len(raw) else _remembered_study(known, _encodings(header))
+
+
+@lru_cache(maxsize=REMEMBERED_STUDIES)
+def _remembered_study(raw: tuple[RawDataElement, ...], encodings: Encodings) -> _OfStudy:
+    return _study_of(_dataset(raw, encodings))
+
+
+def _study_of(header: Dataset) -> _OfStudy:
+    return _OfStudy(
+        patient=patient_of(header),
+        accession_number=_column(text(header, "AccessionNumber"), 64),
+        header=_json(header, STUDY_TAGS),
+        expected_count=_expected(header),
+        is_stat=(text(header, "RequestedProcedurePriority") or "").upper() in STAT_PRIORITIES,
+    )
+
+
 def _json(header: Dataset, tags: Sequence[BaseTag]) -> str:
     """DICOM JSON of some elements; what cannot be converted is left out."""
-    present = [tag for tag in tags if tag in header]
-    out = tolerant(lambda: {tag: _element(header, tag) for tag in present})
-    if out is None:  # one of them cannot: find out which
-        each = {tag: tolerant(lambda tag=tag: _element(header, tag)) for tag in present}  # type: ignore[misc]
-        out = {tag: made for tag, made in each.items() if made is not None}
-    return json.dumps({f"{tag:08X}": made for tag, made in out.items()}, ensure_ascii=False, separators=(",", ":"))
+    made = (_member(header, tag) for tag in tags if tag in header)
+    return "{" + ",".join(filter(None, made)) + "}"
 
 
-def _element(header: Dataset, tag: BaseTag) -> dict[str, Any]:
-    return header[tag].to_json_dict(None, 1024)
+def _member(header: Dataset, tag: BaseTag) -> str:
+    raw = _placeless(header, tag)
+    return _member_of(header, tag) if raw is None else _remembered_member(raw, _encodings(header))
+
+
+@lru_cache(maxsize=REMEMBERED_ELEMENTS)
+def _remembered_member(raw: RawDataElement, encodings: Encodings) -> str:
+    return _member_of(_dataset((raw,), encodings), raw.tag)
+
+
+def _member_of(header: Dataset, tag: BaseTag) -> str:
+    """An element as a member of the JSON object; empty where it cannot be converted."""
+    made = tolerant(lambda: json.dumps(header[tag].to_json_dict(None, 1024), ensure_ascii=False, separators=(",", ":")))
+    return "" if made is None else f'"{tag:08X}":{made}'
+
+
+def _placeless(header: Dataset, tag: BaseTag) -> RawDataElement | None:
+    """An element as it was read, wherever in its file it stood; ``None`` for a sequence or a long one."""
+    raw = header.get_item(tag)
+    if not isinstance(raw, RawDataElement) or raw.length > REMEMBERED_BYTES or not isinstance(raw.value, bytes):
+        return None
+    return raw._replace(value_tell=0)
+
+
+def _encodings(header: Dataset) -> Encodings:
+    found = header.original_character_set
+    return found if isinstance(found, str) else tuple(found)
+
+
+def _dataset(raw: tuple[RawDataElement, ...], encodings: Encodings) -> Dataset:
+    made = Dataset({each.tag: each for each in raw})
+    if raw:
+        said = encodings if isinstance(encodings, str) else list(encodings)
+        made.set_original_encoding(raw[0].is_implicit_VR, raw[0].is_little_endian, said)
+    return made
 
 
 def _head(received: Received, implementation_class_uid: str) -> bytes:

@@ -52,9 +52,10 @@ class Kept:
     """What became of an instance.
 
     It is new, we have this very one already, or another content has its UID (``conflict``). Of one that retention has
-    ``cleared`` the row alone is here; sent again, it is ``restored``.
+    ``cleared`` the row alone is here; sent again, it is ``restored``. ``is_due``: its study waits for no more.
     """
 
     outcome: Literal["new", "same", "conflict", "cleared", "restored"]
     study_key: str
     reopened: bool = False
+    is_due: bool = False

@@ -63,7 +63,7 @@ def keep(
     if received.is_stat and not is_prior:
         changes["priority"] = "stat"
     connection.execute(CHANGE_STUDY, {"of_study": key, **changes})
-    return Kept(outcome="new", study_key=key, reopened=reopened)
+    return Kept(outcome="new", study_key=key, reopened=reopened, is_due=due <= now)
 
 
 def _instance(received: Received, key: str, *, path: str, now: float) -> dict[str, object]:

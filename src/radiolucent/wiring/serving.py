@@ -158,7 +158,7 @@ class Installation:
             most_bytes=settings.dicom.max_instance_mb * MEGABYTE,
             implementation_class_uid=IMPLEMENTATION_CLASS_UID,
             sites=settings.site_by_caller,
-            on_kept=self.service.wake,
+            on_due=self.service.wake,
         )
         self.retraction = Retraction(self.journal, self.blobs, implementation_class_uid=IMPLEMENTATION_CLASS_UID)
         self.people = people_of(settings, self.journal)
