@@ -15,6 +15,7 @@ from radiolucent.deliver.association import opened
 from radiolucent.errors import InputRefused, PeerRefused, PeerUnavailable
 from radiolucent.ingest import pull_dimse
 from radiolucent.ingest.pull import PriorQuery, PullLimits
+from radiolucent.ingest.pull_cohort import StudyQuery
 from radiolucent.ingest.pull_dimse import FIND, GET, MOVE, DimseArchive
 from radiolucent.records.destination import DimsePeer
 
@@ -266,3 +267,22 @@ def test_move_to_a_title_that_the_archive_does_not_know():
     assert raised.value.code == "request_refused"
     assert "A801" in raised.value.found
     assert "our own application entity title" in raised.value.found
+
+
+def test_studies_of_many_patients_are_listed_with_description_and_age():
+    studies = [
+        study(1, "20240101", PatientAge="006M", StudyDescription="Chest"),
+        study(2, "20260101", PatientBirthDate="19860101"),
+        study(3, "20250101"),
+    ]
+    with archive(studies=studies) as (made, ours):
+        found = ours.list_studies(StudyQuery(modality="CR", since=date(2024, 1, 1)), most=9)
+        assert len(ours.list_studies(StudyQuery(modality="CR"), most=2)) == 2
+        assert ours.describe(found[0]).body_parts == ("CHEST",)
+    assert [(each.study_instance_uid, each.age_years, each.description) for each in found] == [
+        ("1.2.2", 40.0, ""),
+        ("1.2.3", None, ""),
+        ("1.2.1", 0.5, "Chest"),
+    ]
+    asked = made.asked[0]
+    assert (str(asked["StudyDate"].value), asked.ModalitiesInStudy, "PatientID" in asked) == ("20240101-", "CR", False)

@@ -15,6 +15,7 @@ import pytest
 
 from radiolucent.errors import InputRefused, PeerRefused, PeerUnavailable
 from radiolucent.ingest.pull import PriorQuery, PullLimits
+from radiolucent.ingest.pull_cohort import StudyQuery
 from radiolucent.ingest.pull_web import WebArchive
 from radiolucent.records.destination import WebPeer
 
@@ -274,3 +275,19 @@ def test_an_instance_larger_than_allowed_is_left_out():
         found = server.archive().fetch("1.2.1", kept.append, limits=PullLimits(instance_bytes=2000))
     assert [each.sop_instance_uid for each in kept] == [peers.uid(2)]
     assert (found.instances, found.is_complete) == (1, False)
+
+
+def test_studies_of_many_patients_are_listed_with_description_and_age():
+    with running() as server:
+        rows = [
+            study(1, **{"00101010": "006M", "00081030": "Chest"}),
+            study(2, "20260101", **{"00100030": "19860101"}),
+        ]
+        server.tell("/studies", rows)
+        found = server.archive().list_studies(StudyQuery(modality="CR", until=date(2026, 3, 1)), most=9)
+    assert [(each.study_instance_uid, each.age_years, each.description) for each in found] == [
+        ("1.2.2", 40.0, ""),
+        ("1.2.1", 0.5, "Chest"),
+    ]
+    asked = dict(server.asked[0][1])
+    assert (asked["ModalitiesInStudy"], asked["StudyDate"], asked["limit"]) == ("CR", "-20260301", "9")

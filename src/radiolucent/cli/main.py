@@ -20,7 +20,7 @@ from radiolucent.cli.demo import run_demo
 from radiolucent.cli.drift import drift
 from radiolucent.cli.evidence import evidence
 from radiolucent.cli.validating import validate
-from radiolucent.errors import EngineError, RadiolucentError, SettingsError
+from radiolucent.errors import EngineError, PeerRefused, PeerUnavailable, RadiolucentError, SettingsError
 from radiolucent.pipeline.options import Options
 
 USAGE_ERROR = 2
@@ -136,7 +136,7 @@ def main() -> None:
     """Entry point: errors that somebody can act on become one clear line and exit code 2."""
     try:
         app()
-    except (SettingsError, EngineError) as error:
+    except (SettingsError, EngineError, PeerUnavailable, PeerRefused) as error:
         _say(error)
         sys.exit(USAGE_ERROR)
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,8 @@ from radiolucent.settings import read
 
 if TYPE_CHECKING:
     from radiolucent.cohort.validation.records import Validation
+
+DAY = ["%Y-%m-%d"]
 
 
 def validate(
@@ -50,6 +53,24 @@ def validate(
         str | None,
         typer.Option("--ray", help="Read on a Ray cluster: its address, or auto for one on this machine."),
     ] = None,
+    pacs: Annotated[
+        str | None, typer.Option("--pacs", help="Pull the images from this archive of the settings file.")
+    ] = None,
+    modality: Annotated[
+        list[str] | None, typer.Option("--modality", help="With --pacs; may be repeated. Default: the engine's.")
+    ] = None,
+    since: Annotated[datetime | None, typer.Option("--since", formats=DAY, help="With --pacs: first day.")] = None,
+    until: Annotated[datetime | None, typer.Option("--until", formats=DAY, help="With --pacs: last day.")] = None,
+    body_part: Annotated[str, typer.Option("--body-part", help="With --pacs: Body Part Examined.")] = "",
+    description: Annotated[
+        str, typer.Option("--description", help="With --pacs: expression that the study's description holds.")
+    ] = "",
+    ages: Annotated[str | None, typer.Option("--ages", help="With --pacs: youngest and oldest, as 18-60.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="With --pacs: at most so many studies.")] = 200,
+    rate: Annotated[float, typer.Option("--rate", help="With --pacs: images a second, on average.")] = 5.0,
+    keep_images: Annotated[
+        bool, typer.Option("--keep-images", help="With --pacs: leave the images in OUT/pulled.")
+    ] = False,
     engines: Annotated[list[Path] | None, typer.Option("--engines", help="Folder with engine packages.")] = None,
 ) -> None:
     """Measure an engine on your own images: figures with intervals, subgroups, and where it looks."""
@@ -68,6 +89,21 @@ def validate(
         against=against,
         crew=Crew(workers=workers, ray=ray),
     )
+    pull = None
+    if pacs is not None:
+        from radiolucent.wiring.pacs_cohort import pull_of
+
+        pull = pull_of(
+            pacs,
+            modalities=modality or (),
+            days=(None if since is None else since.date(), None if until is None else until.date()),
+            body_part=body_part,
+            description=description,
+            ages=ages,
+            studies=limit,
+            images_per_second=rate,
+            keeps_images=keep_images,
+        )
     told = Console(stderr=True)
     with told.status("loading") as status:
         found = wiring.validate(
@@ -76,6 +112,7 @@ def validate(
             out=out,
             folders=engines,
             settings=read(config, data=data) if source is None and (config or data) else None,
+            pull=pull,
             progress=lambda what, done, whole: status.update(f"{what}: {done} of {whole}"),
         )
     _print(found)

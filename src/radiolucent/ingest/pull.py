@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 from radiolucent.errors import InputRefused, RadiolucentError
@@ -17,6 +17,8 @@ Keep = Callable[[Offered], None]
 UID_PATTERN = re.compile(r"[0-9]+(\.[0-9]+)*")
 MOST_UID_CHARACTERS = 64
 _WILDCARDS = re.compile(r"[*?\\]")
+_AGE = re.compile(r"([0-9]{3})([DWMY])")
+_A_YEAR = {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,8 @@ class Candidate:
         Of its series, upper case; ``body_parts`` is empty where the archive does not say.
     instances
         How many it has, where the archive says so.
+    description, age_years
+        Of the study, and of the patient at its time; only where studies of many patients are listed.
     """
 
     study_instance_uid: str
@@ -70,6 +74,8 @@ class Candidate:
     modalities: tuple[str, ...] = ()
     body_parts: tuple[str, ...] = ()
     instances: int | None = None
+    description: str = ""
+    age_years: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,6 +287,24 @@ class Intake:
 def is_uid(text: str) -> bool:
     """Whether a text may be used as a UID in a request."""
     return len(text) <= MOST_UID_CHARACTERS and UID_PATTERN.fullmatch(text) is not None
+
+
+def age_at(stated: str, birth_date: str, started: str) -> float | None:
+    """Age in years: as stated (PS3.5 AS), else from birth to the study; ``None`` where neither is known.
+
+    Examples
+    --------
+    >>> age_at("006M", "", ""), age_at("", "20200301", "20260301101500"), age_at("", "", "20260301")
+    (0.5, 6.0, None)
+    """
+    found = _AGE.fullmatch(stated)
+    if found is not None:
+        return int(found[1]) / _A_YEAR[found[2]]
+    try:
+        born, then = (datetime.strptime(day[:8], "%Y%m%d").date() for day in (birth_date, started))
+    except ValueError:
+        return None
+    return round((then - born).days / 365.25, 2) if born <= then else None
 
 
 def _is_earlier(started: str, than: str) -> bool:

@@ -1,4 +1,4 @@
-"""Earlier studies by C-FIND and C-GET or C-MOVE (PS3.4 annex C, Study Root, as SCU)."""
+"""Studies of an archive by C-FIND and C-GET or C-MOVE (PS3.4 annex C, Study Root, as SCU)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,19 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
-from radiolucent.ingest.pull import Candidate, Fetched, Intake, Keep, PriorQuery, PullLimits, answers, described, is_uid
+from radiolucent.ingest.pull import (
+    Candidate,
+    Fetched,
+    Intake,
+    Keep,
+    PriorQuery,
+    PullLimits,
+    age_at,
+    answers,
+    described,
+    is_uid,
+)
+from radiolucent.ingest.pull_cohort import StudyQuery
 from radiolucent.records.destination import DimsePeer
 from radiolucent.records.door import Offered
 from radiolucent.standards import dimse_refusals
@@ -89,6 +101,20 @@ class DimseArchive:
             found.sort(key=lambda each: each.started, reverse=True)
             return tuple(_described(association, each) for each in found[: limits.candidates])
 
+    def list_studies(self, query: StudyQuery, *, most: int) -> tuple[Candidate, ...]:
+        """Studies of many patients, most recent first; raises as `find`."""
+        _keep_identifiers_out_of_the_log()
+        with self._associate(self._peer, [build_context(FIND, _UNCOMPRESSED)]) as association:
+            matches = _find(association, _cohort_identifier(query), most=most)
+            found = [each for each in map(_candidate, matches) if each is not None]
+        return tuple(sorted(found, key=lambda each: each.started, reverse=True))
+
+    def describe(self, candidate: Candidate) -> Candidate:
+        """The candidate with what its series say; raises as `find`."""
+        _keep_identifiers_out_of_the_log()
+        with self._associate(self._peer, [build_context(FIND, _UNCOMPRESSED)]) as association:
+            return _described(association, candidate)
+
     def fetch(self, study_instance_uid: str, keep: Keep, *, limits: PullLimits) -> Fetched:
         """Get one study, or have it moved to our own door.
 
@@ -144,19 +170,33 @@ def _study_identifier(query: PriorQuery) -> Dataset:
     return identifier
 
 
-def _find(association: Association, identifier: Dataset) -> Iterator[Dataset]:
-    """Matches; raises unless the archive says that it is done."""
+def _cohort_identifier(query: StudyQuery) -> Dataset:
+    """Keys of PS3.4 table C.6-5; description and ages are asked for, and compared by us."""
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = "STUDY"
+    with config.disable_value_validation():
+        identifier.StudyDate = query.date_range
+        identifier.ModalitiesInStudy = query.modality
+    identifier.StudyInstanceUID = identifier.StudyTime = identifier.StudyDescription = ""
+    identifier.PatientBirthDate = identifier.PatientAge = ""
+    identifier.NumberOfStudyRelatedInstances = None
+    return identifier
+
+
+def _find(association: Association, identifier: Dataset, *, most: int | None = None) -> Iterator[Dataset]:
+    """Matches, at most so many (``MOST_MATCHES``); raises unless the archive says that it is done."""
+    most = MOST_MATCHES if most is None else most
     count = 0
     try:
         for answer, match in association.send_c_find(identifier, FIND):
             status = _status(answer, during="C-FIND")
             if status in _PENDING:
                 count += 1
-                if count == MOST_MATCHES:
+                if count == most:
                     association.send_c_cancel(1, query_model=FIND)
-                if match is not None and count <= MOST_MATCHES:
+                if match is not None and count <= most:
                     yield match
-            elif status != 0 and not (status == _CANCELLED and count >= MOST_MATCHES):
+            elif status != 0 and not (status == _CANCELLED and count >= most):
                 raise dimse_refusals.request_refused(status, request="C-FIND")
     except RuntimeError as error:
         raise dimse_refusals.no_answer(during="C-FIND") from error
@@ -230,11 +270,14 @@ def _candidate(answer: Dataset) -> Candidate | None:
     if not is_uid(study):
         return None
     count = _first(answer, "NumberOfStudyRelatedInstances")
+    started = _first(answer, "StudyDate") + _first(answer, "StudyTime")[:6]
     return Candidate(
         study_instance_uid=study,
         patient_id=_first(answer, "PatientID"),
         issuer=_first(answer, "IssuerOfPatientID"),
-        started=_first(answer, "StudyDate") + _first(answer, "StudyTime")[:6],
+        started=started,
+        description=_first(answer, "StudyDescription"),
+        age_years=age_at(_first(answer, "PatientAge"), _first(answer, "PatientBirthDate"), started),
         modalities=tuple(each.upper() for each in _texts(answer, "ModalitiesInStudy")),
         instances=int(count) if count.isdecimal() else None,
     )

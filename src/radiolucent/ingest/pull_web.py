@@ -1,4 +1,4 @@
-"""Earlier studies by QIDO-RS and WADO-RS (PS3.18 10.6 and 10.4)."""
+"""Studies of an archive by QIDO-RS and WADO-RS (PS3.18 10.6 and 10.4)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,19 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 
 from radiolucent.errors import PeerUnavailable
-from radiolucent.ingest.pull import Candidate, Fetched, Intake, Keep, PriorQuery, PullLimits, answers, described, is_uid
+from radiolucent.ingest.pull import (
+    Candidate,
+    Fetched,
+    Intake,
+    Keep,
+    PriorQuery,
+    PullLimits,
+    age_at,
+    answers,
+    described,
+    is_uid,
+)
+from radiolucent.ingest.pull_cohort import StudyQuery
 from radiolucent.records.destination import WebPeer
 from radiolucent.records.door import Offered
 from radiolucent.standards import dicomweb_refusals
@@ -26,6 +38,7 @@ _PATIENT_ID, _ISSUER = "00100020", "00100021"
 _STUDY, _SERIES, _INSTANCE = "0020000D", "0020000E", "00080018"
 _DATE, _TIME = "00080020", "00080030"
 _MODALITIES, _MODALITY, _BODY_PART, _COUNT = "00080061", "00080060", "00180015", "00201208"
+_DESCRIPTION, _BORN, _AGE = "00081030", "00100030", "00101010"
 _PREAMBLE = 128
 _META_END = 0x00030000
 Item = Mapping[str, Any]
@@ -59,6 +72,21 @@ class WebArchive:
             found = [each for each in map(_candidate, matches) if each is not None and answers(each, query)]
             found.sort(key=lambda each: each.started, reverse=True)
             return tuple(self._described(client, each) for each in found[: limits.candidates])
+
+    def list_studies(self, query: StudyQuery, *, most: int) -> tuple[Candidate, ...]:
+        """Studies of many patients, most recent first; raises as `find`."""
+        asked: Asked = [("ModalitiesInStudy", query.modality), ("limit", str(most))]
+        if query.date_range:
+            asked.append(("StudyDate", query.date_range))
+        asked += [("includefield", tag) for tag in (_MODALITIES, _COUNT, _DESCRIPTION, _BORN, _AGE)]
+        with self._client() as client:
+            found = [each for each in map(_candidate, self._search(client, "studies", asked)) if each is not None]
+        return tuple(sorted(found, key=lambda each: each.started, reverse=True)[:most])
+
+    def describe(self, candidate: Candidate) -> Candidate:
+        """The candidate with what its series say; raises as `find`."""
+        with self._client() as client:
+            return self._described(client, candidate)
 
     def fetch(self, study_instance_uid: str, keep: Keep, *, limits: PullLimits) -> Fetched:
         """Get the instances of one study, one by one.
@@ -204,11 +232,14 @@ def _candidate(answer: Item) -> Candidate | None:
     if not is_uid(study):
         return None
     count = _text(answer, _COUNT)
+    started = _text(answer, _DATE) + _text(answer, _TIME)[:6]
     return Candidate(
         study_instance_uid=study,
         patient_id=_text(answer, _PATIENT_ID),
         issuer=_text(answer, _ISSUER),
-        started=_text(answer, _DATE) + _text(answer, _TIME)[:6],
+        started=started,
+        description=_text(answer, _DESCRIPTION),
+        age_years=age_at(_text(answer, _AGE), _text(answer, _BORN), started),
         modalities=tuple(each.upper() for each in _texts(answer, _MODALITIES)),
         instances=int(count) if count.isdecimal() else None,
     )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from radiolucent.cohort.validation.records import Ask, Validation
     from radiolucent.cohort.validation.roster import Roster
     from radiolucent.importing.build import Imported
+    from radiolucent.wiring.pacs_cohort import Pull
 
 REAL_HEAD_CT = "J2K_pixelrep_mismatch.dcm"
 
@@ -86,6 +87,7 @@ def validate(
     out: Path,
     folders: Sequence[Path] | None = None,
     settings: Settings | None = None,
+    pull: Pull | None = None,
     progress: Progress = lambda _what, _done, _all: None,
 ) -> Validation:
     """Measure an engine on a cohort: ``report.html``, ``validation.json`` and the observations in ``out``.
@@ -94,18 +96,28 @@ def validate(
     ----------
     settings
         Of the installation whose store holds the images, where ``ask`` names no folder and no table.
+    pull
+        The cohort of one of its archives instead; images are deleted when the report is written, unless it says else.
 
     Raises
     ------
     SettingsError
         Whatever `cohort.validation.validate.validate` raises, ``no_such_path``, ``unknown_engine``, ``output_folder``.
+    PeerUnavailable, PeerRefused
+        Of an archive; run again, it goes on where it was.
     """
     from radiolucent.cohort.validation.validate import validate as validate_engine  # no other command needs it
     from radiolucent.cohort.validation.writing import write as write_validation
 
     path = Path(engine)
     files = PackageFiles(path) if path.exists() else registry(folders).files(engine)
-    if ask.source is None:
+    target = open_folder(out)
+    roster_of: Callable[[EngineSpec], Roster] | None
+    if pull is not None:
+        from radiolucent.wiring.pacs_cohort import discard, from_pacs
+
+        ask, roster_of = from_pacs(pull, ask, files, settings, target, progress)
+    elif ask.source is None:
         roster_of = _from_store(settings)
     elif ask.source.exists():
         roster_of = None
@@ -113,8 +125,10 @@ def validate(
         raise SettingsError(
             "no_such_path", found=f"nothing at {ask.source}", expected="a folder or a CSV of paths", action="Check it."
         )
-    found = validate_engine(files, ask, out=open_folder(out), roster_of=roster_of, progress=progress)
+    found = validate_engine(files, ask, out=target, roster_of=roster_of, progress=progress)
     write_validation(found, out)
+    if pull is not None and not pull.keeps_images:
+        discard(target)
     return found.validation
 
 

@@ -122,13 +122,14 @@ class Pulling:
 def _asked(row: ArchiveRow, settings: Settings) -> _Asked:
     return _Asked(
         row=row,
-        archive=_archive(row, settings),
+        archive=archive_of(row, settings),
         limits=PullLimits(studies=1, instances=row.max_instances),
         pace=Pace(row.interval_s, clock=time.monotonic, sleep=time.sleep),
     )
 
 
-def _archive(row: ArchiveRow, settings: Settings) -> Archive:
+def archive_of(row: ArchiveRow, settings: Settings) -> DimseArchive | WebArchive:
+    """A configured archive, with its certificates and secrets; raises ``secret_file``, ``tls_files``."""
     context = tls.peer(row.tls, where=f"archive {row.name}")
     if row.kind == "dicomweb":
         assert row.url is not None
