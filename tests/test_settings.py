@@ -83,7 +83,7 @@ MODELS = models()
 
 
 def test_every_table_has_its_section_in_the_order_of_the_code() -> None:
-    assert len(MODELS) == 21
+    assert len(MODELS) == 22
     titles = [title for title in sections() if title in MODELS]
     in_code = [title for title in MODELS if title != TLS]
     assert [t for t in titles if t != TLS] == in_code
@@ -132,6 +132,7 @@ def complete(title: str, row: str) -> str:
         "`[[destinations]]`": ['name = "pacs"', 'kind = "dimse"', 'host = "h"', "port = 1", 'ae_title = "A"'],
         "`[[archives]]`": ['name = "pacs"', 'kind = "dimse"', 'host = "h"', "port = 1", 'ae_title = "A"'],
         "`[[sites]]`": ['name = "north"'],
+        "`[[training_consent]]`": ['site = "main"', 'basis = "a vote"'],
         "`[oidc]`": [*OIDC, 'roles = [{ value = "x", role = "qa" }]'],
         "`[[oidc.roles]]`": ['value = "x"', 'role = "qa"'],
         "`[retention]`": ["images_days = 1"],
@@ -199,6 +200,13 @@ WRONG = [
     ),
     pytest.param(
         '[[read_first]]\nsites = ["south"]', "read_first.sites", "south", "sites that exist", id="read first nowhere"
+    ),
+    pytest.param(
+        '[[training_consent]]\nsite = "south"\nbasis = "x"',
+        "training_consent.site",
+        "south",
+        "sites that exist",
+        id="consent nowhere",
     ),
     pytest.param('colour = "red"', "colour", "an unknown row", "docs/settings.md", id="unknown row"),
     pytest.param('[dicom]\naetitle = "X"', "dicom.aetitle", "an unknown row", "docs/settings.md", id="misspelt row"),

@@ -44,6 +44,7 @@ def test_every_action_and_outcome_is_covered() -> None:
         (event("access"), "110103", "R"),
         (event("access", details={"resource": "audit_log"}), "110101", "R"),
         (event("access", details={"kind": "break_glass"}), "110113", "E"),
+        (event("access", details={"kind": "training_export"}), "110106", "R"),
         (event("delete"), "110105", "D"),
         (event("delete", study_instance_uid=""), "110110", "D"),
         (event("patient_merge"), "110110", "U"),

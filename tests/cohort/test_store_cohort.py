@@ -92,7 +92,7 @@ def test_signed_findings_are_truth_and_unsigned_ones_are_not(
     kept_study(house, [film(3)], [bright, dark], state="preliminary")
     kept_study(house, [film(4)], [bright], state="preliminary", engine=replace(ENGINE, id="another"))
     kept_study(house, [film(5)], [bright], state="retracted")
-    found = store_roster(settings, spec)
+    found = store_roster(settings, spec, split={})
     assert [(c.labels["bright"], c.labels["dark"]) for c in found.cases[:2]] == [(1.0, 0.0), (0.0, 0.0)]
     assert len(found.cases) == 3
     assert found.without_truth == 1
@@ -106,7 +106,7 @@ def test_of_several_images_only_the_plain_one_is_positive(house: House, settings
     kept_study(
         house, films, [finding("bright", [plain], positive=True), finding("dark", positive=False)], state="final"
     )
-    found = store_roster(settings, spec)
+    found = store_roster(settings, spec, split={})
     labels = sorted(str(c.labels["bright"]) for c in found.cases)
     assert labels == ["1.0", "nan"]
     assert [c.labels["dark"] for c in found.cases] == [0.0, 0.0]
@@ -129,7 +129,7 @@ def test_what_turned_out_to_be_true_stands_above_what_was_signed(
     done = CliRunner().invoke(app, command)
     assert (done.exit_code, done.output.splitlines()[0]) == (1, "4 labels of 2 studies.")
     assert "row 5" in done.output
-    found = {c.image.stem: c.labels for c in store_roster(settings, spec).cases}
+    found = {c.image.stem: c.labels for c in store_roster(settings, spec, split={}).cases}
     assert len(found) == 3
     told = sorted(tuple(str(labels[key]) for key in ("bright", "dark")) for labels in found.values())
     assert told == [("0.0", "1.0"), ("nan", "0.0"), ("nan", "1.0")]
@@ -143,7 +143,7 @@ def test_what_turned_out_to_be_true_stands_above_what_was_signed(
 
 def test_a_store_that_the_engine_never_read(house: House, settings: Settings, spec: EngineSpec) -> None:
     with pytest.raises(SettingsError) as caught:
-        store_roster(settings, spec)
+        store_roster(settings, spec, split={})
     assert caught.value.code == "cohort_empty"
 
 

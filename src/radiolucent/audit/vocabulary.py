@@ -121,6 +121,8 @@ def meaning(event: AuditEvent) -> Meaning:
         return Meaning(event=AUDIT_LOG_USED, action="R", shape="log")
     if event.action == "access" and details.get("kind") == "break_glass":
         return _alert(EMERGENCY_OVERRIDE_STARTED)
+    if event.action == "access" and details.get("kind") == "training_export":
+        return _data(EXPORT, "R")
     if event.action == "refuse" and details.get("stage") == "connection":
         return _alert(NODE_AUTHENTICATION)
     if event.action == "delete" and not event.study_instance_uid and event.patient_id:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from radiolucent import logs
+from radiolucent import logs, wiring
 from radiolucent.cli.audit import run_export, run_verify
 from radiolucent.errors import InputRefused
 from radiolucent.settings import Settings, read
@@ -104,6 +104,21 @@ def studies_rerun(study: Key, config: Config = None, data: Data = None) -> None:
 def studies_complete(study: Key, config: Config = None, data: Data = None) -> None:
     """Do not wait for further images of a study."""
     _desk(config, data).complete(study)
+
+
+@studies_app.command("for-training")
+def studies_for_training(
+    engine: Annotated[str, typer.Option("--engine", help="Engine id, or a package's folder or zip.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the tables and pictures.")],
+    config: Config = None,
+    data: Data = None,
+    engines: Annotated[list[Path] | None, typer.Option("--engines", help="Folder with engine packages.")] = None,
+) -> None:
+    """Write signed decisions as labels and boxes to learn from, where consent is recorded. On the audit log."""
+    written = _desk(config, data).export_for_training(wiring.spec_of(engine, engines), out)
+    typer.echo(f"{written.images} images and {written.boxes} boxes in {out}.")
+    for why, count in written.left_out.items():
+        typer.echo(f"Left out: {count} {why}.")
 
 
 @studies_app.command("retract")

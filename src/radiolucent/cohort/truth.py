@@ -20,7 +20,9 @@ Part = Literal["val", "test"]
 Box = tuple[float, float, float, float]
 Table = tuple[list[str], list[tuple[int, dict[str, str]]]]
 NEEDED = ("image", "group", "part")
-KNOWN = (*NEEDED, "image2", "source")
+CONSENT = "consent"
+"""On what ground an image may be learnt from; figures do not ask for it, training does."""
+KNOWN = (*NEEDED, "image2", "source", CONSENT)
 STATED = ("age_years", "sex", "view")
 """What a header would say of a picture that has none; only a cohort's table may say it."""
 BOX_COLUMNS = ("image", "finding", "x", "y", "w", "h")

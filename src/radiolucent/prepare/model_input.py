@@ -16,12 +16,13 @@ def is_picture(frame: DecodedFrame) -> bool:
     return frame.facts.modality is None and frame.facts.sop_instance_uid is None
 
 
-def _pixel_ratio(frame: DecodedFrame) -> tuple[float, float]:
+def pixel_ratio(frame: DecodedFrame) -> tuple[float, float]:
+    """Height and width of a pixel, in whatever unit the image gives."""
     return frame.facts.pixel_spacing_mm or frame.facts.pixel_aspect_ratio or (1.0, 1.0)
 
 
 def _channel(frame: DecodedFrame, channel: ChannelSpec, *, is_first: bool) -> NDArray[np.float32] | None:
-    """One channel in [0, 1] on source pixels; ``None`` if this frame cannot give it."""
+    """One channel in [0, 1] on source pixels, not stretched; ``None`` if this frame cannot give it."""
     if channel.source == "hu_window" and not is_picture(frame):
         assert channel.centre is not None
         assert channel.width is not None
@@ -30,9 +31,13 @@ def _channel(frame: DecodedFrame, channel: ChannelSpec, *, is_first: bool) -> ND
         out = frame.display
     else:
         return None
-    if frame.valid is not None:
-        out = np.where(frame.valid, out, np.float32(0.0))
-    return out if channel.stretch is None else stretch(out, percentiles=channel.stretch)
+    return out if frame.valid is None else np.where(frame.valid, out, np.float32(0.0))
+
+
+def channel_pictures(frame: DecodedFrame, spec: InputSpec) -> list[NDArray[np.uint8]]:
+    """``[rows, columns]`` in 0..255 for each channel that the frame can give: pictures that make the same input."""
+    found = (_channel(frame, channel, is_first=index == 0) for index, channel in enumerate(spec.channels))
+    return [np.rint(each * np.float32(255.0)).astype(np.uint8) for each in found if each is not None]
 
 
 def model_input(frame: DecodedFrame, spec: InputSpec) -> ModelInput:
@@ -50,10 +55,12 @@ def model_input(frame: DecodedFrame, spec: InputSpec) -> ModelInput:
         ``array [C, rows, columns]`` float32, ``(x - mean) / std`` of x in [0, 1].
     """
     rows, columns = frame.display.shape
-    geometry = fit_geometry((rows, columns), model_shape=(spec.rows, spec.columns), pixel_spacing=_pixel_ratio(frame))
+    geometry = fit_geometry((rows, columns), model_shape=(spec.rows, spec.columns), pixel_spacing=pixel_ratio(frame))
     array = np.zeros((len(spec.channels), spec.rows, spec.columns), dtype=np.float32)
     for index, channel in enumerate(spec.channels):
         found = _channel(frame, channel, is_first=index == 0)
+        if found is not None and channel.stretch is not None:
+            found = stretch(found, percentiles=channel.stretch)
         if found is not None:
             array[index] = np.clip(resample(found, geometry), 0.0, 1.0)
     array -= np.float32(spec.mean)

@@ -17,7 +17,7 @@ from radiolucent.errors import SettingsError
 from radiolucent.records.person import MAIN_SITE, Role
 from radiolucent.settings.kinds import AeTitle, File, Many, Name, Port, ReadSet, Seconds, Table, Tls, WrongRow
 from radiolucent.settings.peers import Archive, Destination
-from radiolucent.settings.people import Oidc, ReadFirst, ReadingSite
+from radiolucent.settings.people import Oidc, ReadFirst, ReadingSite, TrainingConsent
 
 
 class Caller(Table):
@@ -215,6 +215,7 @@ class Settings(Table):
     archives: Many[Archive] = ()
     sites: Many[ReadingSite] = ()
     read_first: Many[ReadFirst] = ()
+    training_consent: Many[TrainingConsent] = ()
     oidc: Oidc | None = None
 
     @model_validator(mode="after")
@@ -229,6 +230,9 @@ class Settings(Table):
         strange = sorted({site for row in self.read_first for site in row.sites} - {*self.site_names})
         if strange:
             raise WrongRow("read_first.sites", found=", ".join(strange), expected="sites that exist")
+        strange = sorted({row.site for row in self.training_consent} - {*self.site_names})
+        if strange:
+            raise WrongRow("training_consent.site", found=", ".join(strange), expected="sites that exist")
         strange = sorted({*(() if self.oidc is None else self.oidc.sites)} - {"*", *self.site_names})
         if strange:
             raise WrongRow("oidc.sites", found=", ".join(strange), expected="sites that exist, or *")

@@ -1,8 +1,8 @@
-"""Tables about those who read: whose studies there are, and who vouches for people."""
+"""Tables about people: whose studies there are, who vouches for readers, and which studies may be learnt from."""
 
 from __future__ import annotations
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from radiolucent.records.person import Role
 from radiolucent.settings.kinds import AeTitle, File, Many, Name, SafeAddress, Seconds, Table, Tls
@@ -23,6 +23,18 @@ class ReadFirst(Table):
 
     sites: Many[Name] = ()
     findings: Many[str] = ()
+
+
+class TrainingConsent(Table):
+    """That studies of a site may be learnt from, and on what ground.
+
+    ``basis``: the ground in the hospital's own words (a vote, a form), which goes into every export. ``studies``: a
+    file of accession numbers, one a line, where consent is recorded study by study; without it every study of the site.
+    """
+
+    site: Name
+    basis: str = Field(min_length=1)
+    studies: File | None = None
 
 
 class OidcRole(Table):

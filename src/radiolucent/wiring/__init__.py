@@ -8,7 +8,18 @@ from radiolucent.wiring.analysis import (
     import_engine,
     phantoms,
     registry,
+    spec_of,
     validate,
 )
 
-__all__ = ["analyzer", "check", "demo_studies", "evaluate", "import_engine", "phantoms", "registry", "validate"]
+__all__ = [
+    "analyzer",
+    "check",
+    "demo_studies",
+    "evaluate",
+    "import_engine",
+    "phantoms",
+    "registry",
+    "spec_of",
+    "validate",
+]

@@ -15,7 +15,8 @@ from radiolucent.cohort.evaluation import Evaluation, Request
 from radiolucent.cohort.package import check_writable, dumps, write_package
 from radiolucent.deliver.folder import open_folder, write_bytes
 from radiolucent.engines.checks import Engine, load
-from radiolucent.engines.package import PackageFiles
+from radiolucent.engines.manifest import parse
+from radiolucent.engines.package import MANIFEST, PackageFiles
 from radiolucent.engines.registry import Registry, shipped_folder
 from radiolucent.errors import SettingsError
 from radiolucent.phantoms import KINDS, as_kind, write_phantoms
@@ -47,6 +48,25 @@ def check(path: Path) -> Engine:
     return load(PackageFiles(path))
 
 
+def _package(engine: str, folders: Sequence[Path] | None) -> PackageFiles:
+    """A package by its path, or by the id of an engine in ``folders``."""
+    path = Path(engine)
+    return PackageFiles(path) if path.exists() else registry(folders).files(engine)
+
+
+def spec_of(engine: str, folders: Sequence[Path] | None = None) -> EngineSpec:
+    """What the manifest of a package says, by its path or by the id of an engine in ``folders``.
+
+    Raises
+    ------
+    SettingsError
+        ``unknown_engine``.
+    EngineError
+        A package or manifest that is wrong.
+    """
+    return parse(_package(engine, folders).read(MANIFEST))
+
+
 def evaluate(
     engine: str,
     request: Request,
@@ -68,8 +88,7 @@ def evaluate(
     SettingsError
         Whatever `cohort.evaluate.evaluate` raises, ``unknown_engine``, ``output_folder``, ``engine_not_writable``.
     """
-    path = Path(engine)
-    files = PackageFiles(path) if path.exists() else registry(folders).files(engine)
+    files = _package(engine, folders)
     if write:
         check_writable(files)
     target = open_folder(out)
@@ -109,8 +128,7 @@ def validate(
     from radiolucent.cohort.validation.validate import validate as validate_engine  # no other command needs it
     from radiolucent.cohort.validation.writing import write as write_validation
 
-    path = Path(engine)
-    files = PackageFiles(path) if path.exists() else registry(folders).files(engine)
+    files = _package(engine, folders)
     target = open_folder(out)
     roster_of: Callable[[EngineSpec], Roster] | None
     if pull is not None:
@@ -118,7 +136,7 @@ def validate(
 
         ask, roster_of = from_pacs(pull, ask, files, settings, target, progress)
     elif ask.source is None:
-        roster_of = _from_store(settings)
+        roster_of = _from_store(settings, files)
     elif ask.source.exists():
         roster_of = None
     else:
@@ -132,7 +150,7 @@ def validate(
     return found.validation
 
 
-def _from_store(settings: Settings | None) -> Callable[[EngineSpec], Roster]:
+def _from_store(settings: Settings | None, files: PackageFiles) -> Callable[[EngineSpec], Roster]:
     if settings is None:
         raise SettingsError(
             "validate_option",
@@ -140,9 +158,10 @@ def _from_store(settings: Settings | None) -> Callable[[EngineSpec], Roster]:
             expected="a folder, a CSV of paths, or --config or --data of an installation",
             action="See `radiolucent validate --help`.",
         )
+    from radiolucent.cohort.validation.roster import split_of
     from radiolucent.wiring.store_cohort import store_roster  # the store is slow to import
 
-    return lambda spec: store_roster(settings, spec)
+    return lambda spec: store_roster(settings, spec, split=split_of(files))
 
 
 def import_engine(source: str, *, out: Path, checkpoint: Path | None, findings: Path | None) -> Imported:

@@ -12,6 +12,7 @@ from radiolucent.audit.export import from_lines
 from radiolucent.audit.key import open_key
 from radiolucent.audit.participants import Reporter
 from radiolucent.cohort.drift import Chart
+from radiolucent.cohort.teaching import Written
 from radiolucent.errors import SettingsError
 from radiolucent.ingest.rules import StudyFacts, Tried, explain, facts_of
 from radiolucent.pipeline.journal import Journal
@@ -21,6 +22,7 @@ from radiolucent.pipeline.rereading import not_ready, read_again
 from radiolucent.pipeline.retracting import Retraction
 from radiolucent.prepare.identity import identify, split_part10
 from radiolucent.records.audit import AuditEntry
+from radiolucent.records.engine import EngineSpec
 from radiolucent.report.dicom.rejection import RejectionReason
 from radiolucent.settings import Rule, Settings
 from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
@@ -31,6 +33,7 @@ from radiolucent.wiring.accounts import people_of
 from radiolucent.wiring.drift_watch import Drift
 from radiolucent.wiring.serving import MEGABYTE, clock
 from radiolucent.wiring.standing import standing
+from radiolucent.wiring.teaching import export_for_training
 
 CLI = "command line"
 
@@ -86,6 +89,10 @@ class Desk:
     def drift(self) -> tuple[Chart, ...]:
         """Control charts over every report that is kept, up to yesterday."""
         return Drift(self._journal).look()
+
+    def export_for_training(self, spec: EngineSpec, out: Path) -> Written:
+        """Write what people signed as a table to learn from; raises as `teaching.export_for_training`."""
+        return export_for_training(self.settings, self._journal, self._blobs, spec, out=out, actor=CLI)
 
     def rerun(self, study_key: str) -> None:
         """Open a finished, unrouted or quarantined study again.

@@ -6,7 +6,6 @@ spread of the drawn anatomy, or of the bright foreground where an engine draws n
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from scipy import ndimage
 
 from radiolucent.cohort.reading import Reading, judged, population_flags
 from radiolucent.cohort.truth import Case
+from radiolucent.cohort.validation.roster import patient_digest
 from radiolucent.cohort.validation.strata import PLAIN, ROUNDED, WORDED, age_of, strata
 from radiolucent.explain.anatomy import coverage, crop_to_source, expected_region
 from radiolucent.judge.frames import anatomy_frame, foreground_frame
@@ -111,7 +111,7 @@ def observe(
     chances, words = _judged(case, frame, made, inference, spec)
     return Observation(
         row=case.row,
-        group=case.group or _patient(header),
+        group=case.group or ("" if header is None else _patient(header)),
         sha256=frame.facts.source_sha256,
         strata=strata(case, frame.facts, said),
         age_years=float("nan") if age is None else age,
@@ -137,11 +137,8 @@ def _keywords() -> tuple[str, ...]:
     return (*PLAIN.values(), *(keyword for keyword, _ in ROUNDED.values()), *WORDED)
 
 
-def _patient(header: Dataset | None) -> str:
-    """A digest that tells patients apart and names none; blank where the header does not."""
-    said = "" if header is None else text(header, "PatientID") or ""
-    issuer = "" if header is None else text(header, "IssuerOfPatientID") or ""
-    return hashlib.sha256(f"{issuer}|{said}".encode()).hexdigest()[:16] if said else ""
+def _patient(header: Dataset) -> str:
+    return patient_digest(text(header, "PatientID") or "", text(header, "IssuerOfPatientID") or "")
 
 
 def _judged(

@@ -51,6 +51,11 @@ def digest_of(group: str) -> str:
     return hashlib.sha256(group.encode("utf-8")).hexdigest()[:DIGITS]
 
 
+def patient_digest(patient_id: str, issuer: str) -> str:
+    """A group that tells patients apart and names none; blank where no identifier is given."""
+    return hashlib.sha256(f"{issuer}|{patient_id}".encode()).hexdigest()[:DIGITS] if patient_id else ""
+
+
 def split_of(files: PackageFiles) -> dict[str, str]:
     """Part by digest of the group, as the package's split list says; empty where it has none."""
     try:
