@@ -141,6 +141,29 @@ def test_what_turned_out_to_be_true_stands_above_what_was_signed(
     assert caught.value.code == "truth_table"
 
 
+def test_coded_reports_are_truth_that_is_known_later(
+    house: House, settings: Settings, spec: EngineSpec, tmp_path: Path
+) -> None:
+    kept_study(house, [film(1, AccessionNumber="MINE")], [finding("bright", positive=True)], state="preliminary")
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    for name, result in (("a", "bright^^99RADIOLUCENT||272519000^^SCT"), ("b", "X^^99HOUSE||52101004^^SCT")):
+        lines = ("MSH|^~\\&|RIS|H|||||ORU^R01|1|P|2.5.1", "OBR|1|||CR" + "|" * 14 + "MINE|||||||F")
+        (reports / f"{name}.hl7").write_text("\r".join([*lines, f"OBX|1|CWE|{result}||||||F"]))
+    config = tmp_path / "radiolucent.toml"
+    config.write_text(config.read_text() + f'[reader]\nengines = ["{tmp_path / "engines"}"]\n')
+    own = tmp_path / "codes.csv"
+    own.write_text("scheme,code,finding\n99HOUSE,X,dark\n")
+    command = ["truth", "add", str(reports), "--basis", "report", "--config", str(config)]
+    done = CliRunner().invoke(app, command)
+    assert (done.exit_code, done.output.splitlines()[0]) == (0, "0 labels of 0 studies."), "the later message speaks"
+    assert "1 codes of the reports belong to no finding of the engine: 99HOUSE X (1)" in done.output
+    done = CliRunner().invoke(app, [*command, "--codes", str(own)])
+    assert (done.exit_code, done.output.splitlines()[0]) == (0, "1 labels of 1 studies.")
+    (case,) = store_roster(settings, spec, split={}).cases
+    assert case.labels["dark"] == 1.0
+
+
 def test_a_store_that_the_engine_never_read(house: House, settings: Settings, spec: EngineSpec) -> None:
     with pytest.raises(SettingsError) as caught:
         store_roster(settings, spec, split={})

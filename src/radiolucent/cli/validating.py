@@ -28,7 +28,13 @@ def validate(
         Path | None, typer.Option("--config", help="Settings file of an installation: its own images.")
     ] = None,
     data: Annotated[Path | None, typer.Option("--data", help="Data folder of an installation.")] = None,
-    truth: Annotated[Path | None, typer.Option("--truth", help="Labels (CSV) for the images of a folder.")] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option("--truth", help="Truth of a folder's images: labels (CSV), or coded reports (FHIR, HL7 ORU)."),
+    ] = None,
+    codes: Annotated[
+        Path | None, typer.Option("--codes", help="With reports: your own codes of findings (CSV).")
+    ] = None,
     boxes: Annotated[Path | None, typer.Option("--boxes", help="Table of boxes (CSV).")] = None,
     reference: Annotated[
         Path | None,
@@ -80,6 +86,7 @@ def validate(
     ask = Ask(
         source=source,
         truth=truth,
+        codes=codes,
         boxes=boxes,
         reference=reference,
         prevalence=prevalence,

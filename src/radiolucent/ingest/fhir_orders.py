@@ -14,17 +14,9 @@ from typing import Any, Protocol
 from radiolucent.errors import PeerRefused
 from radiolucent.records.engine import Code
 from radiolucent.records.study import Order, Patient, Priority
+from radiolucent.standards.code_systems import SCHEMES
 
 _THO_IDENTIFIER_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0203"
-_SCHEMES = {
-    "http://www.ama-assn.org/go/cpt": "C4",
-    "http://dicom.nema.org/resources/ontology/DCM": "DCM",
-    "http://hl7.org/fhir/sid/icd-10": "I10",
-    "http://hl7.org/fhir/sid/icd-10-cm": "I10C",
-    "http://loinc.org": "LN",
-    "http://radlex.org": "RADLEX",
-    "http://snomed.info/sct": "SCT",
-}
 _PRIORITY: dict[str, Priority] = {"stat": "stat", "asap": "stat", "urgent": "stat", "routine": "routine"}
 _CANCELLED = frozenset({"revoked", "entered-in-error"})
 _NOT_YET = frozenset({"proposal", "plan"})
@@ -221,7 +213,7 @@ def _concept_text(concept: Mapping[str, Any]) -> str:
 def _procedure(concept: object) -> Code | None:
     """The first coding of a scheme that DICOM and HL7 know, else none: a code without scheme says nothing."""
     for coding in _codings(concept):
-        scheme, value = _SCHEMES.get(str(coding.get("system"))), _words(coding.get("code"))
+        scheme, value = SCHEMES.get(str(coding.get("system"))), _words(coding.get("code"))
         if scheme and value:
             meaning = _words(coding.get("display")) or _concept_text(concept if isinstance(concept, Mapping) else {})
             return Code(scheme=scheme, value=value, meaning=meaning or value)

@@ -136,7 +136,7 @@ def from_pacs(
     folder = folder_of(out)
 
     def read(spec: EngineSpec) -> Roster:
-        return read_roster(folder, spec=spec, split=split_of(files), truth=ask.truth, boxes=ask.boxes)
+        return read_roster(folder, spec=spec, split=split_of(files), truth=ask.truth, codes=ask.codes, boxes=ask.boxes)
 
     return replace(ask, source=folder), lambda spec: pulled_roster(
         settings, pull, spec, lambda: read(spec), out=out, progress=progress

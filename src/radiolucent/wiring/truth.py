@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from radiolucent.cohort.reported_truth import codes_of, reported_truth
 from radiolucent.cohort.truth import LABELS, STATED, check_header, keys_of, read_table, wrong
+from radiolucent.errors import InputRefused
+from radiolucent.ingest.reports import is_reports, read_reports
 from radiolucent.pipeline.journal import Journal
+from radiolucent.records.engine import EngineSpec
 from radiolucent.settings import Settings
 from radiolucent.store import truths
 from radiolucent.store.database import Database
@@ -16,29 +20,36 @@ from radiolucent.store.truths import Truth
 from radiolucent.wiring.analysis import registry
 from radiolucent.wiring.serving import clock
 
+Row = tuple[int, str, Mapping[str, bool]]
 CHANNELS = 2
 """As many as a table may have pictures for; here they are not looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """What a table brought: labels and studies, and the rows (by line) that name no study here, or several."""
+    """What a table brought: labels and studies, and the rows (by line) that name no study here, or several.
+
+    ``notes`` say what else must be known of coded reports.
+    """
 
     labels: int
     studies: int
     unmatched: tuple[int, ...]
+    notes: tuple[str, ...] = ()
 
 
-def add_truth(settings: Settings, path: Path, *, basis: str, by: str) -> Added:
+def add_truth(settings: Settings, path: Path, *, basis: str, by: str, codes: Path | None = None) -> Added:
     """Keep what a table says of studies of this installation, in the place of what was said of the same before.
 
     Parameters
     ----------
     path
         The table of ``validate --truth``. Its ``image`` is a SOP Instance UID, or a file of that name, or the study's
-        UID or accession number where the label is the study's.
+        UID or accession number where the label is the study's. Or coded reports (`ingest.reports`), study by study.
     basis
         What the truth rests on, in words.
+    codes
+        With reports: a site's own codes of findings.
 
     Raises
     ------
@@ -47,7 +58,7 @@ def add_truth(settings: Settings, path: Path, *, basis: str, by: str) -> Added:
     """
     specs = registry(settings.reader.engines or None).specs
     keys = tuple(dict.fromkeys(key for spec in specs for key in keys_of(spec)))
-    rows = list(_rows(path, keys))
+    rows, notes = _of_reports(path, specs, codes) if is_reports(path) else (list(_rows(path, keys)), ())
     journal = Journal(Database(settings.database), clock=clock)
     with journal.entry() as entry:
         places = {line: truths.named(entry.connection, name) for line, name, _ in rows}
@@ -60,19 +71,45 @@ def add_truth(settings: Settings, path: Path, *, basis: str, by: str) -> Added:
             for finding, is_present in labels.items()
         ]
         truths.put(entry.connection, known, basis=basis, now=entry.at)
-        added = Added(labels=len(known), studies=len({each.study_key for each in known}), unmatched=unmatched)
+        studies = {each.study_key for each in known}
+        added = Added(labels=len(known), studies=len(studies), unmatched=unmatched, notes=notes)
         entry.audit(
             "truth",
             actor=by,
             basis=basis,
             labels=added.labels,
             studies=added.studies,
-            table_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            table_sha256=_digest(path),
         )
     return added
 
 
-def _rows(path: Path, keys: tuple[str, ...]) -> Iterator[tuple[int, str, Mapping[str, bool]]]:
+def _digest(path: Path) -> str:
+    """Of a file, or of the files of a folder by name, one behind the other."""
+    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _of_reports(path: Path, specs: Sequence[EngineSpec], codes: Path | None) -> tuple[list[Row], tuple[str, ...]]:
+    """A row for each study that reports say something of, by its UID, else by its accession number; and notes."""
+    try:
+        truth = reported_truth(read_reports(path), codes_of(specs, codes))
+    except InputRefused as error:
+        wrong(path.name, error.found, error.expected)
+    names = {study: number for number, study in truth.by_accession.items()}
+    names |= {study: uid for uid, study in truth.by_uid.items()}
+    rows: list[Row] = [
+        (study + 1, names[study], {key: value == 1 for key, value in labels.items()})
+        for study, labels in enumerate(truth.labels)
+        if labels
+    ]
+    return rows, tuple(truth.words())
+
+
+def _rows(path: Path, keys: tuple[str, ...]) -> Iterator[Row]:
     """Line, name and labels of each row."""
     header, rows = read_table(path)
     check_header(path.name, header, keys=keys, channels=CHANNELS, needed=("image",), further=STATED)

@@ -28,7 +28,9 @@ class Ask:
     source
         A folder, or a CSV of paths (`roster.read_roster`); ``None`` where the images come from elsewhere.
     truth, boxes
-        Labels for a folder, and boxes.
+        Labels for a folder (a table, or coded reports), and boxes.
+    codes
+        A site's own codes of findings, for reports.
     reference
         Folder of an earlier validation, whose maps and scores this cohort is compared with.
     against
@@ -43,6 +45,7 @@ class Ask:
 
     source: Path | None
     truth: Path | None = None
+    codes: Path | None = None
     boxes: Path | None = None
     reference: Path | None = None
     prevalence: float | None = None

@@ -7,14 +7,18 @@ import hashlib
 import io
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+from radiolucent.cohort.reported_truth import codes_of, reported_truth
 from radiolucent.cohort.truth import STATED, Case, check_header, keys_of, read_boxes, read_case, read_table, wrong
+from radiolucent.cohort.validation.study_truth import Joined, join_studies
 from radiolucent.engines.package import PackageFiles
-from radiolucent.errors import EngineError, SettingsError
+from radiolucent.errors import EngineError, InputRefused, SettingsError
 from radiolucent.ingest.discover import is_skipped
+from radiolucent.ingest.reports import is_reports, read_reports
 from radiolucent.records.engine import EngineSpec
 
 SPLIT = "split.csv"
@@ -37,6 +41,8 @@ class Roster:
         Names of the truth table's images that are not there (the first few), and how many there are in all.
     without_truth
         Images of which no label is known.
+    notes
+        What else must be known of the truth, in words.
     """
 
     cases: tuple[Case, ...]
@@ -44,6 +50,7 @@ class Roster:
     unmatched: tuple[str, ...]
     unmatched_count: int
     without_truth: int
+    notes: tuple[str, ...] = ()
 
 
 def digest_of(group: str) -> str:
@@ -72,6 +79,7 @@ def read_roster(
     spec: EngineSpec,
     split: Mapping[str, str],
     truth: Path | None = None,
+    codes: Path | None = None,
     boxes: Path | None = None,
 ) -> Roster:
     """The images of a folder, joined with a truth table, or of a table of paths.
@@ -83,7 +91,10 @@ def read_roster(
     split
         Part by digest of the group (`split_of`): groups that the engine was trained, chosen or limited on are left out.
     truth
-        Only with a folder: a table whose ``image`` is a relative path, a file name or a file's stem.
+        Only with a folder: a table whose ``image`` is a relative path, a file name or a file's stem, or the UID or
+        accession number of a study; or coded reports (`ingest.reports`).
+    codes
+        Only with reports: a site's own codes of findings (`reported_truth.codes_of`).
 
     Raises
     ------
@@ -91,10 +102,14 @@ def read_roster(
         ``truth_table``; ``cohort_leak`` where the table itself puts one group on both sides; ``cohort_empty``.
     """
     keys = keys_of(spec)
-    if source.is_dir():
-        base, rows, unmatched = source / (truth.name if truth else "images"), *_folder_rows(source, truth, spec, keys)
-    else:
+    notes: list[str] = []
+    if not source.is_dir():
         base, (rows, unmatched) = source, _table_rows(source, spec, keys)
+    elif truth is not None and is_reports(truth):
+        base, (rows, unmatched, notes) = source / truth.name, _reported_rows(source, truth, spec, keys, codes)
+    else:
+        base = source / (truth.name if truth else "images")
+        rows, unmatched, notes = _folder_rows(source, truth, spec, keys)
     placed = read_boxes(boxes, keys=keys, images={row["image"] for _, row in rows}) if boxes else {}
     _check_leaks(rows)
     kept, left_out = _measurable(rows, split)
@@ -104,8 +119,9 @@ def read_roster(
     return Roster(
         cases=cases,
         left_out=left_out,
-        unmatched=tuple(unmatched[:NAMED]),
+        unmatched=tuple(name for name in unmatched[:NAMED] if name),
         unmatched_count=len(unmatched),
+        notes=tuple(notes),
         without_truth=sum(all(value != value for value in case.labels.values()) for case in cases),
     )
 
@@ -142,21 +158,59 @@ def _table_rows(path: Path, spec: EngineSpec, keys: tuple[str, ...]) -> tuple[Ro
     return there, [Path(row["image"]).name for line, row in rows if line not in found]
 
 
-def _folder_rows(folder: Path, truth: Path | None, spec: EngineSpec, keys: tuple[str, ...]) -> tuple[Rows, list[str]]:
+def _folder_rows(
+    folder: Path, truth: Path | None, spec: EngineSpec, keys: tuple[str, ...]
+) -> tuple[Rows, list[str], list[str]]:
     files = sorted(_files(folder))
     known = {} if truth is None else {row["image"]: row for _, row in _checked(truth, spec, keys)}
-    rows: Rows = []
+    by_file: dict[str, dict[str, str]] = {}
     used: dict[str, str] = {}
-    for number, file in enumerate(files, start=1):
+    for file in files:
         names = (file, Path(file).name, Path(file).stem)
         name = next((n for n in names if n in known), None)
-        if name is not None and used.setdefault(name, file) != file:
+        if name is None:
+            continue
+        if used.setdefault(name, file) != file:
             wrong(f"image {name!r}", f"two files of that name ({used[name]} and {file})", "the path within the folder")
-        rows.append((number, {**({} if name is None else known[name]), "image": file}))
-    unmatched = [name for name in known if name not in used]
-    if truth is not None and not used:
+        by_file[file] = known[name]
+    rest = known.keys() - used.keys()
+    joined = join_studies(
+        folder,
+        [file for file in files if file not in by_file] if rest else (),
+        lambda uid, accession: next((name for name in (uid, accession) if name in rest), None),
+        lambda name: known[str(name)],
+        keys=keys,
+    )
+    unmatched = [name for name in known if name not in used and name not in joined.used]
+    if truth is not None and not used and not joined.used:
         wrong(truth.name, f"no image that lies in the folder ({_names(unmatched)})", "paths or names of its files")
-    return rows, unmatched
+    return _rows(files, {**by_file, **joined.rows}), unmatched, _unsure(joined)
+
+
+def _reported_rows(
+    folder: Path, path: Path, spec: EngineSpec, keys: tuple[str, ...], codes: Path | None
+) -> tuple[Rows, list[str], list[str]]:
+    try:
+        truth = reported_truth(read_reports(path), codes_of([spec], codes))
+    except InputRefused as error:
+        wrong(path.name, error.found, error.expected)
+    files = sorted(_files(folder))
+    cells = [{key: f"{value:g}" for key, value in labels.items()} for labels in truth.labels]
+    joined = join_studies(folder, files, truth.study_of, lambda study: cells[cast(int, study)], keys=keys)
+    if not joined.used:
+        wrong(path.name, "no study that has an image in the folder", "UIDs or accession numbers of its DICOM files")
+    unmatched = [""] * (len(cells) - len(joined.used))
+    return _rows(files, joined.rows), unmatched, [*truth.words(), *_unsure(joined)]
+
+
+def _rows(files: Sequence[str], known: Mapping[str, dict[str, str]]) -> Rows:
+    return [(number, {**known.get(file, {}), "image": file}) for number, file in enumerate(files, start=1)]
+
+
+def _unsure(joined: Joined) -> list[str]:
+    if not joined.unsure:
+        return []
+    return [f"of {joined.unsure} images a finding of their study is not known, because the study has several images"]
 
 
 def _files(folder: Path) -> Iterable[str]:

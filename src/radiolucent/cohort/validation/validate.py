@@ -38,6 +38,7 @@ from radiolucent.cohort.validation.subgroups import (
 from radiolucent.engines.checks import Engine, load
 from radiolucent.engines.package import PackageFiles
 from radiolucent.errors import SettingsError
+from radiolucent.ingest.reports import is_reports
 from radiolucent.records.engine import EngineSpec
 
 Progress = Callable[[str, int, int], None]
@@ -168,7 +169,7 @@ def _figures(
 
 def _read_roster(files: PackageFiles, ask: Ask, spec: EngineSpec) -> Roster:
     assert ask.source is not None
-    return read_roster(ask.source, spec=spec, split=split_of(files), truth=ask.truth, boxes=ask.boxes)
+    return read_roster(ask.source, spec=spec, split=split_of(files), truth=ask.truth, codes=ask.codes, boxes=ask.boxes)
 
 
 def _check(ask: Ask) -> None:
@@ -180,6 +181,13 @@ def _check(ask: Ask) -> None:
             found=f"resamples {ask.resamples}, permutations {ask.permutations}, prevalence {ask.prevalence}, "
             f"workers {ask.crew.workers}",
             expected="at least 1 resample, permutation and worker, and a prevalence between 0 and 1",
+            action="See `radiolucent validate --help`.",
+        )
+    if ask.codes is not None and (ask.truth is None or not is_reports(ask.truth)):
+        raise SettingsError(
+            "validate_option",
+            found="codes of findings without coded reports",
+            expected="--codes beside reports (FHIR or HL7) under --truth",
             action="See `radiolucent validate --help`.",
         )
     if ask.truth is not None and (ask.source is None or not ask.source.is_dir()):
@@ -343,5 +351,6 @@ def _remarks(roster: Roster, observed: Observed) -> Iterator[str]:
     if observed.two_patients:
         named = ", ".join(f"{a} and {b}" for a, b in observed.two_patients[:NAMED])
         yield f"{len(observed.two_patients)} images stand under two patients, so groups may be wrong: {named}"
+    yield from roster.notes
     if roster.without_truth:
         yield f"{roster.without_truth} images carry no truth: they count in the atlas, not in performance"

@@ -7,19 +7,7 @@ Systems that begin with ``urn:radiolucent:`` are our own; ``docs/fhir.md`` lists
 from __future__ import annotations
 
 from radiolucent.records.engine import Code
-
-CODE_SYSTEMS = {
-    "C4": "http://www.ama-assn.org/go/cpt",
-    "DCM": "http://dicom.nema.org/resources/ontology/DCM",
-    "I10": "http://hl7.org/fhir/sid/icd-10",
-    "I10C": "http://hl7.org/fhir/sid/icd-10-cm",
-    "LN": "http://loinc.org",
-    "RADLEX": "http://radlex.org",
-    "SCT": "http://snomed.info/sct",
-    "UCUM": "http://unitsofmeasure.org",
-    "99RADIOLUCENT": "urn:radiolucent:code:finding",
-}
-"""By coding scheme designator (PS3.16 section 8; HL7 table 0396)."""
+from radiolucent.standards.code_systems import CODE_SYSTEMS as CODE_SYSTEMS
 
 _THO = "http://terminology.hl7.org/CodeSystem"
 DICOM_UID = "urn:dicom:uid"
