@@ -76,7 +76,10 @@ def test_what_was_stopped_goes_on_to_the_same_result(
     monkeypatch.setattr(shards, "SHARD", 16)
     monkeypatch.setattr(gathering, "SHARD", 16)
     table = validation_cases.write(tmp_path / "c")
+    for number in (3, 20):
+        (tmp_path / "c" / f"i{number}.png").write_bytes(b"no picture")
     whole = dumps(run(engine, table, tmp_path / "whole").validation)
+    assert json.loads(whole)["cohort"]["refused"] == {"not_dicom": 2}, "refused in what was read before and after"
     seen = 0
 
     def stop(folder: Path, shard: int, made: object) -> None:
@@ -133,8 +136,9 @@ def test_copies_count_once_and_are_named(engine: Path, tmp_path: Path) -> None:
     assert "1 images stand under two patients, so groups may be wrong: i0.png and i4.png" in cohort.remarks
 
 
-def test_a_cohort_of_one_class_still_has_its_atlas(engine: Path, tmp_path: Path) -> None:
-    found = run(engine, validation_cases.write(tmp_path / "c", more={"bright": "1"}), tmp_path / "out")
+@pytest.mark.parametrize("label", ["0", "1"])
+def test_a_cohort_of_one_class_still_has_its_atlas(label: str, engine: Path, tmp_path: Path) -> None:
+    found = run(engine, validation_cases.write(tmp_path / "c", images=24, more={"bright": label}), tmp_path / "out")
     assert found.validation.findings[0].saying.startswith("one class")
     write(found, tmp_path / "out")
     assert "one class" in (tmp_path / "out" / "report.html").read_text()
@@ -214,6 +218,29 @@ def test_dicom_brings_its_own_patients_and_strata(engine: Path, tmp_path: Path) 
     assert [s["manufacturer"] for s in found.observed.strata] == ["Maker 0", "Maker 1"] * 2
     assert found.observed.strata[0] | {"age_band": "30 to 39", "kvp": "120", "view": "PA"} == found.observed.strata[0]
     assert "MRN" not in dumps(found.validation)
+
+
+def test_files_that_say_nothing_of_patient_and_machine_are_measured_and_it_is_told(
+    engine: Path, tmp_path: Path
+) -> None:
+    for i in range(6):
+        made = dicom_factory.cr(dicom_factory.lit(side=20 + i))
+        made.Manufacturer, made.KVP = "Maker", ""
+        for keyword in ("PatientID", "PatientAge", "PatientBirthDate", "PatientSex", "StudyDate"):
+            if keyword in made:
+                del made[keyword]
+        if i:
+            del made.Manufacturer
+        dicom_factory.save(made, tmp_path / "dicom" / f"{i}.dcm")
+    found = run(engine, tmp_path / "dicom", tmp_path / "out")
+    cohort = found.validation.cohort
+    assert (cohort.read, cohort.patients, cohort.patients_known, cohort.without_truth) == (6, 6, 0, 6)
+    assert {name: cohort.missing[name] for name in ("age_band", "sex", "kvp")} == {"age_band": 1, "sex": 1, "kvp": 1}
+    assert cohort.missing["manufacturer"] == pytest.approx(5 / 6)
+    assert "the patient of 6 images is not known: each counts as one, intervals may be too narrow" in cohort.remarks
+    assert cohort.flags["age_not_stated"] == 6
+    write(found, tmp_path / "out")
+    assert "not stated" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_a_planted_corner_mark_is_found_by_probe_and_atlas(engine: Path, tmp_path: Path) -> None:

@@ -162,9 +162,9 @@ def _judged(
 
 def _flags(frame: DecodedFrame, inference: Inference, spec: EngineSpec) -> tuple[str, ...]:
     content = content_guards(inference, spec)
-    population = () if frame.facts.sop_instance_uid is None else population_guards(frame.facts, spec)
-    refused = ("refused_at_run_time",) if content.refusals or population else ()
-    return (*(guard.code for guard in population), *content.flags, *refused)
+    outside = () if frame.facts.sop_instance_uid is None else population_guards(frame.facts, spec)
+    refused = ("refused_at_run_time",) if content.refusals or outside else ()
+    return (*population_flags(frame.facts, spec), *content.flags, *refused)
 
 
 def _frame(frame: DecodedFrame, inference: Inference, geometry: Geometry, spec: EngineSpec) -> Frame | None:
