@@ -31,9 +31,14 @@ class Engine:
 
 
 def open_session(graph: bytes, *, threads: int | None = None) -> ort.InferenceSession:
-    """An ONNX Runtime session on the CPU; ``threads`` bounds its own pool (None: one per core)."""
+    """An ONNX Runtime session on the CPU; ``threads`` bounds its own pool (None: one per core).
+
+    Its threads sleep while they have nothing to do: by default they spin, which takes the processor from whatever else
+    there is to be done, such as the report of the image before.
+    """
     options = ort.SessionOptions()
     options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if threads is not None:
         options.intra_op_num_threads = threads
     return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
