@@ -273,6 +273,15 @@ WRONG = [
     pytest.param('[[destinations]]\nname = "p"\nkind = "stow"', "destinations.0", "a wrong value", "url", id="stow"),
     pytest.param('[[destinations]]\nname = "p"\nkind = "fhir"', "destinations.0", "a wrong value", "url", id="fhir"),
     pytest.param('[[destinations]]\nname = "p"\nkind = "ftp"', "destinations.0.kind", "'ftp'", "'dimse'", id="kind"),
+    pytest.param('[http]\npublic_url = "example"', "http.public_url", "'example'", "an address such", id="no address"),
+    pytest.param('[http]\ncors_origins = ["*"]', "http.cors_origins.0", "'*'", "no wildcard", id="any origin"),
+    pytest.param(
+        '[[destinations]]\nname = "e"\nkind = "fhir"\nurl = "https://h"\ntime_zone = "Moon/Base"',
+        "destinations.0.time_zone",
+        "'Moon/Base'",
+        "IANA",
+        id="no time zone",
+    ),
     pytest.param("[retention]\nresults_days = 5", "retention", "a wrong value", "images_days", id="by all"),
     pytest.param(
         "[retention]\nresults_days = 5\nimages_days = 6", "retention", "a wrong value", "images_days", id="by a day"
@@ -346,6 +355,13 @@ def test_relative_paths_are_anchored_at_the_file(tmp_path: Path, monkeypatch: py
     assert found.destinations[0].tls is not None
     assert found.destinations[0].tls.ca == folder / "ca.pem"
     assert found.database == f"sqlite:///{folder / 'data' / 'radiolucent.sqlite'}"
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"), [("sqlite:///sub/a.sqlite", "sqlite:///{}/sub/a.sqlite"), ("sqlite:////a", "sqlite:////a")]
+)
+def test_a_database_file_is_anchored_at_the_settings_file(said: str, meant: str, tmp_path: Path) -> None:
+    assert read(written(tmp_path, f'database_url = "{said}"')).database == meant.format(tmp_path)
 
 
 def test_the_command_lines_data_folder_wins_and_is_relative_to_where_one_stands(

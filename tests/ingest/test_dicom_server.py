@@ -529,6 +529,18 @@ def test_plain_and_silent_callers_of_a_tls_port_hold_up_nobody(papers: Certifica
     assert len(kept.offered) == 1
 
 
+def test_a_handshake_that_never_ends_does_not_hold_up_the_stop(papers: Certificates) -> None:
+    with serving(Kept(), tls=papers.door(), idle_timeout_s=30.0) as server:
+        lines = [socket.create_connection(("127.0.0.1", server.port), 10) for _ in range(3)]
+        lines[0].sendall(b"\x16\x03\x01\x02\x00\x01")
+        eventually(lambda: server.associations == len(lines))
+        began = time.monotonic()
+        server.stop(timeout_s=20)
+        assert time.monotonic() - began < 5
+        for line in lines:
+            line.close()
+
+
 def test_a_port_in_use_stops_the_start() -> None:
     with serving(Kept()) as server, pytest.raises(SettingsError, match="port_in_use"):
         DicomServer(Dicom(port=server.port), Doors(keep=Kept().keep, refused=Kept().refused), callers(()))

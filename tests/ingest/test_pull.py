@@ -244,6 +244,13 @@ def test_intake_counts_and_stops_at_its_limit():
     assert (found.instances, found.is_complete) == (2, False)
 
 
+def test_intake_wants_no_more_when_its_time_is_over():
+    kept = []
+    intake = Intake(kept.append, limits=PullLimits(is_over=lambda: len(kept) == 2))
+    assert [intake.offer(offered()) for _ in range(3)] == [True, True, False]
+    assert not intake.result("1.2", is_complete=True).is_complete
+
+
 def test_intake_goes_on_after_a_refused_image_and_stops_at_a_full_store():
     errors = [InputRefused("a", found="", expected="", action=""), None]
     full = PeerUnavailable("b", found="", expected="", action="")

@@ -228,6 +228,18 @@ def test_get_stops_at_its_limit():
     assert len(kept) == 2
 
 
+def test_a_retrieval_that_takes_too_long_is_broken_off():
+    kept = []
+    limits = PullLimits(is_over=lambda: len(kept) > 1)
+    with (
+        archive(images=[peers.dataset(n) for n in range(1, 60)]) as (_, ours),
+        pytest.raises(PeerUnavailable) as raised,
+    ):
+        ours.fetch("1.2.1", kept.append, limits=limits)
+    assert raised.value.code == "peer_no_answer"
+    assert 2 <= len(kept) < 59
+
+
 def test_a_full_store_ends_the_retrieval():
     full = PeerUnavailable("full", found="", expected="", action="")
 

@@ -56,10 +56,10 @@ def site() -> Site:
 
 
 @contextmanager
-def client_of(site: Site, tokens: dict[str, str] | None = None) -> Iterator[httpx.Client]:
+def client_of(site: Site, tokens: dict[str, str] | None = None, **settings: Any) -> Iterator[httpx.Client]:
     archive = MemoryArchive()
     archive.add(grey()[0])
-    app = http_app(site, archive, archive, tokens=tokens)
+    app = http_app(site, archive, archive, tokens=tokens, **settings)
     with serving(app) as address, httpx.Client(base_url=address, timeout=30) as client:
         yield client
 
@@ -68,6 +68,29 @@ def client_of(site: Site, tokens: dict[str, str] | None = None) -> Iterator[http
 def client(site: Site) -> Iterator[httpx.Client]:
     with client_of(site) as made:
         yield made
+
+
+def test_behind_a_proxy_addresses_are_those_that_clients_see(site: Site) -> None:
+    with client_of(site, public_url="https://ai.example/radiolucent") as client:
+        (study,) = client.get("/dicom-web/studies").json()
+        assert study["00081190"]["Value"][0].startswith("https://ai.example/radiolucent/dicom-web/studies/")
+        found = client.get("/fhir/metadata").json()
+        assert found["implementation"]["url"] == "https://ai.example/radiolucent/fhir"
+        bundle = client.get("/fhir/DiagnosticReport").json()
+        assert bundle["entry"][0]["fullUrl"].startswith("https://ai.example/radiolucent/fhir/DiagnosticReport/")
+
+
+def test_pages_of_named_origins_alone_may_call_and_show_a_token(site: Site) -> None:
+    asks = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+    with client_of(site, {TOKEN: "viewer"}, cors_origins=["https://viewer.example"]) as client:
+        for origin, allowed in (("https://viewer.example", "https://viewer.example"), ("https://other.example", None)):
+            preflight = client.options("/dicom-web/studies", headers={"Origin": origin} | asks)
+            assert preflight.headers.get("Access-Control-Allow-Origin") == allowed
+            assert "Access-Control-Allow-Credentials" not in preflight.headers
+        shown = {"Origin": "https://viewer.example"}
+        assert client.get("/dicom-web/studies", headers=shown).status_code == 401
+        answer = client.get("/dicom-web/studies", headers=shown | {"Authorization": f"Bearer {TOKEN}"})
+        assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, "https://viewer.example")
 
 
 def test_health_says_what_is_wrong(site: Site, client: httpx.Client) -> None:

@@ -7,12 +7,15 @@ import logging
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
+from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AssociationServer
@@ -154,14 +157,21 @@ class DicomServer:
         return len(self._server.active_associations)
 
     def stop(self, *, timeout_s: float = 10.0) -> None:
-        """Take no more; let running transfers end, then abort what is left."""
+        """Take no more; let running transfers end, for ``timeout_s`` in all, then abort what is left.
+
+        A connection that is no association yet (which may be a TLS handshake that never ends) is cut at once.
+        """
+        last = time.monotonic() + timeout_s
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join(timeout_s)
         for association in self._server.active_associations:
-            association.join(timeout_s)
-            if association.is_alive():
-                association.abort()
+            if association.is_established:
+                association.join(max(0.0, last - time.monotonic()))
+                if association.is_alive():
+                    association.abort()
+            else:
+                _cut(association)
 
     def _store(self, event: evt.Event) -> Dataset | int:
         peer, title = _who(event)
@@ -217,6 +227,15 @@ def _application_entity(settings: Dicom, callers: Callers) -> AE:
     ae.dimse_timeout = settings.idle_timeout_s
     ae.maximum_pdu_size = 131_072
     return ae
+
+
+def _cut(association: Association) -> None:
+    """End a connection on which nothing was asked for yet; its thread ends when its wait for a request does."""
+    association.dul.kill_dul()
+    held = association.dul.socket
+    if held is not None and held.socket is not None:
+        with suppress(OSError):
+            held.socket.shutdown(socket.SHUT_RDWR)
 
 
 def _echo(_event: evt.Event) -> int:

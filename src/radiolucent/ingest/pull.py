@@ -111,12 +111,15 @@ class PullLimits:
         Instances of one study; a study that is said to have more is passed over.
     instance_bytes
         Bytes of one instance.
+    is_over
+        Whether the time for it is over: nothing more is asked for, and what is under way is broken off.
     """
 
     candidates: int = 50
     studies: int = 2
     instances: int = 2000
     instance_bytes: int = 2 * 1024**3
+    is_over: Callable[[], bool] = lambda: False
 
 
 class Archive(Protocol):
@@ -247,7 +250,7 @@ class Intake:
     @property
     def is_full(self) -> bool:
         """Whether nothing more is wanted."""
-        return self.error is not None or self.kept >= self._limits.instances
+        return self.error is not None or self.kept >= self._limits.instances or self._limits.is_over()
 
     def offer(self, offered: Offered) -> bool:
         """Whether an instance was kept."""

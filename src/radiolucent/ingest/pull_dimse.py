@@ -125,7 +125,7 @@ class DimseArchive:
         """
         _keep_identifiers_out_of_the_log()
         if self._move_to is not None:
-            return self._move(study_instance_uid, self._move_to)
+            return self._move(study_instance_uid, self._move_to, limits)
         classes = [str(each.abstract_syntax) for each in AllStoragePresentationContexts]
         images = [each for each in classes if "Image Storage" in uid.UID(each).name]
         contexts = [build_context(GET, _UNCOMPRESSED), *(build_context(each, _READABLE) for each in images)]
@@ -136,15 +136,15 @@ class DimseArchive:
             handlers=[(evt.EVT_C_STORE, _store, [intake, self._peer.host])],
             roles=[build_role(each, scp_role=True) for each in images],
         ) as association:
-            status, _ = _retrieve(association, study_instance_uid, intake)
+            status, _ = _retrieve(association, study_instance_uid, intake, limits)
         ended_early = status == _CANCELLED or intake.error is not None
         if status not in (0, _SUB_OPERATIONS_FAILED) and not ended_early:
             raise dimse_refusals.request_refused(status, request="C-GET")
         return intake.result(study_instance_uid, is_complete=status == 0)
 
-    def _move(self, study_instance_uid: str, destination: str) -> Fetched:
+    def _move(self, study_instance_uid: str, destination: str, limits: PullLimits) -> Fetched:
         with self._associate(self._peer, [build_context(MOVE, _UNCOMPRESSED)]) as association:
-            status, moved = _retrieve(association, study_instance_uid, None, destination=destination)
+            status, moved = _retrieve(association, study_instance_uid, None, limits, destination=destination)
         if status not in (0, _SUB_OPERATIONS_FAILED):
             raise dimse_refusals.request_refused(status, request="C-MOVE")
         return Fetched(study_instance_uid=study_instance_uid, instances=moved, is_complete=status == 0)
@@ -217,7 +217,12 @@ def _described(association: Association, candidate: Candidate) -> Candidate:
 
 
 def _retrieve(
-    association: Association, study_instance_uid: str, intake: Intake | None, *, destination: str | None = None
+    association: Association,
+    study_instance_uid: str,
+    intake: Intake | None,
+    limits: PullLimits,
+    *,
+    destination: str | None = None,
 ) -> tuple[int, int]:
     """Final status, and how many sub-operations the archive says it completed."""
     identifier = Dataset()
@@ -235,6 +240,9 @@ def _retrieve(
         for answer, _ in responses:
             status = _status(answer, during=request)
             completed = int(answer.get("NumberOfCompletedSuboperations") or completed)
+            if status in _PENDING and limits.is_over():
+                association.abort()
+                raise dimse_refusals.no_answer(during=request)
             if intake is not None and intake.is_full and status in _PENDING and not is_cancelled:
                 association.send_c_cancel(1, query_model=GET)
                 is_cancelled = True

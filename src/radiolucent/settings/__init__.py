@@ -15,7 +15,20 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from radiolucent.errors import SettingsError
 from radiolucent.records.person import MAIN_SITE, Role
-from radiolucent.settings.kinds import AeTitle, File, Many, Name, Port, ReadSet, Seconds, Table, Tls, WrongRow
+from radiolucent.settings.kinds import (
+    AeTitle,
+    File,
+    Many,
+    Name,
+    Origin,
+    Port,
+    ReadSet,
+    Seconds,
+    Table,
+    Tls,
+    WebAddress,
+    WrongRow,
+)
 from radiolucent.settings.peers import Archive, Destination
 from radiolucent.settings.people import Oidc, ReadFirst, ReadingSite, TrainingConsent
 
@@ -46,7 +59,8 @@ class Http(Table):
     """Our HTTP door: the page, health, metrics, DICOMweb, FHIR. Beyond this machine one signs in or shows a token.
 
     A person's session ends after ``session_idle_minutes`` without use, and after ``session_hours`` in any case. Whoever
-    has one of ``totp_roles`` and a password needs a second factor.
+    has one of ``totp_roles`` and a password needs a second factor. ``public_url`` is our address as others see it,
+    where a proxy stands before us; pages of ``cors_origins`` may call us with a token.
     """
 
     enabled: bool = True
@@ -57,6 +71,8 @@ class Http(Table):
     session_idle_minutes: float = Field(default=30.0, gt=0, le=1440)
     session_hours: float = Field(default=12.0, gt=0, le=168)
     totp_roles: Many[Role] = ()
+    public_url: WebAddress | None = None
+    cors_origins: Many[Origin] = ()
     tls: Tls | None = None
 
     @property
@@ -189,6 +205,7 @@ class Site(Table):
     facility: str = "RADIOLOGY"
 
 
+SQLITE_FILE = "sqlite:///"
 NAMED = ("rules", "destinations", "archives", "sites")
 
 
@@ -321,4 +338,7 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
 
     anchored = moved(settings)
     assert isinstance(anchored, Settings)
+    url = anchored.database_url
+    if url is not None and url.startswith(SQLITE_FILE) and not url.startswith(f"{SQLITE_FILE}/"):
+        return anchored.model_copy(update={"database_url": f"{SQLITE_FILE}{folder / url.removeprefix(SQLITE_FILE)}"})
     return anchored

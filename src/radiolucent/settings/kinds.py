@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -53,6 +54,27 @@ def _safe_address(text: str) -> str:
     return text
 
 
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("an address such as https://radiolucent.hospital.example")
+    return text.rstrip("/")
+
+
+def _origin(text: str) -> str:
+    if "*" in text or urlsplit(_web_address(text)).path:
+        raise ValueError("an origin such as https://viewer.hospital.example: scheme and host, no path, no wildcard")
+    return text
+
+
+def _time_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("a time zone of the IANA database, such as Europe/Vienna") from None
+    return text
+
+
 T = TypeVar("T")
 # What TOML has no type for is the only thing that is taken for another: text for a path, an array for a tuple.
 File = Annotated[Path, Field(strict=False)]
@@ -62,6 +84,9 @@ Name = Annotated[str, AfterValidator(_name)]
 ReadSet = Annotated[str, AfterValidator(_read_set)]
 WrittenSet = Annotated[str, AfterValidator(_written_set)]
 SafeAddress = Annotated[str, AfterValidator(_safe_address)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+Origin = Annotated[str, AfterValidator(_origin)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 

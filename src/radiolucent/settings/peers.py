@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from radiolucent.settings.kinds import AeTitle, File, Name, Port, Seconds, Table, Tls, WrittenSet
+from radiolucent.settings.kinds import AeTitle, File, Name, Port, Seconds, Table, TimeZone, Tls, WebAddress, WrittenSet
 
 
 class Destination(Table):
@@ -14,9 +14,10 @@ class Destination(Table):
 
     ``dimse``: ``host``, ``port``, ``ae_title``; ``stow`` and ``fhir``: ``url``, and ``token`` (a file), or ``user`` and
     ``password`` (a file); ``mllp``: ``host``, ``port``, ``application``, ``facility``, acknowledgement
-    ``mode`` and ``character_set`` (MSH-18). ``patient_system`` and
-    ``accession_system`` are the identifier systems of a FHIR server,
-    which with ``orders`` is asked for the order of a study (ServiceRequest). ``retract_rejected``: objects that show a
+    ``mode`` and ``character_set`` (MSH-18). ``patient_system`` (``issuers``: by issuer), ``accession_system`` and
+    ``order_system`` are the identifier systems of a FHIR server,
+    which with ``orders`` is asked for the order of a study (ServiceRequest). ``wado_url``: where it finds images and
+    results; ``time_zone``: of study times that name none. ``retract_rejected``: objects that show a
     finding which a reader rejected are taken back there (``dimse`` and ``stow``).
     """
 
@@ -36,7 +37,11 @@ class Destination(Table):
     mode: Literal["original", "enhanced"] = "original"
     character_set: WrittenSet = "UNICODE UTF-8"
     patient_system: str | None = None
+    issuers: dict[str, str] = Field(default={})
     accession_system: str | None = None
+    order_system: str | None = None
+    wado_url: WebAddress | None = None
+    time_zone: TimeZone | None = None
     orders: bool = False
     retract_rejected: bool = False
     timeout_s: Seconds = 30.0
@@ -56,7 +61,8 @@ class Archive(Table):
 
     ``dimse``: ``host``, ``port``, ``ae_title``; ``dicomweb``: ``url``.
     ``retrieve``: by C-GET, or by C-MOVE to our own DICOM door, whose title the archive must know. Only studies of the
-    last ``years`` with at most ``max_instances`` count; requests are ``interval_s`` apart.
+    last ``years`` with at most ``max_instances`` count; requests are ``interval_s`` apart. A study that does not come
+    whole within ``total_s`` is given up.
     """
 
     name: Name
@@ -73,6 +79,7 @@ class Archive(Table):
     max_instances: int = Field(default=50, ge=1)
     interval_s: Seconds = 0.2
     timeout_s: Seconds = 30.0
+    total_s: Seconds = 300.0
     tls: Tls | None = None
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from starlette.applications import Starlette
@@ -18,7 +18,7 @@ from radiolucent.web.api.app import api
 from radiolucent.web.api.ports import Access, Desks
 from radiolucent.web.dicomweb.archive import Archive, Receiver
 from radiolucent.web.dicomweb.limits import WebLimits
-from radiolucent.web.dicomweb.routes import dicomweb_routes
+from radiolucent.web.dicomweb.routes import cors, dicomweb_routes
 from radiolucent.web.page import page_routes
 
 FHIR_JSON = "application/fhir+json"
@@ -58,12 +58,20 @@ def http_app(
     access: Access | None = None,
     desks: Desks | None = None,
     limits: WebLimits | None = None,
+    public_url: str | None = None,
+    cors_origins: Sequence[str] = (),
 ) -> Starlette:
     """The application. Who may call what stands in `radiolucent.web.api.endpoints`; ``tokens`` are names by token.
 
     ``lets_anonymous``: machines need no token as long as there is none, and nobody can sign in. The page's API knows
-    its callers itself; without ``access`` there is no such API.
+    its callers itself; without ``access`` there is no such API. ``public_url`` is our address as clients see it, by
+    default the one they called; pages of ``cors_origins`` may call us, and must show a token.
     """
+
+    def base(request: Request) -> str:
+        return f"{public_url or str(request.base_url).rstrip('/')}/fhir"
+
+    dicom_web = None if public_url is None else f"{public_url}/dicom-web"
     routes = [
         *page_routes(),
         Route("/health/live", _live),
@@ -71,13 +79,14 @@ def http_app(
         Route("/metrics", _asking(lambda _: Response(operations.metrics(), media_type=EXPOSITION))),
         Route("/api/status", _asking(lambda _: JSONResponse(dict(operations.status())))),
         *([] if access is None or desks is None else [Mount("/api", app=api(access, desks))]),
-        Mount("/dicom-web", routes=dicomweb_routes(archive, receiver, limits)),
-        Route("/fhir/metadata", _asking(lambda r: _fhir(200, operations.capability(_base(r))))),
-        Route("/fhir/{kind}", _asking(lambda r: _search(operations, r))),
+        Mount("/dicom-web", routes=dicomweb_routes(archive, receiver, limits, public_url=dicom_web)),
+        Route("/fhir/metadata", _asking(lambda r: _fhir(200, operations.capability(base(r))))),
+        Route("/fhir/{kind}", _asking(lambda r: _search(operations, r, base(r)))),
         Route("/fhir/{kind}/{identity}", _asking(lambda r: _read(operations, r))),
     ]
     gate = Middleware(DoorGate, tokens=tokens, access=access, lets_anonymous=lets_anonymous)
-    return Starlette(routes=routes, middleware=[gate, Middleware(Recording, operations=operations)])
+    recording = Middleware(Recording, operations=operations)
+    return Starlette(routes=routes, middleware=[*cors(cors_origins), gate, recording])
 
 
 class Recording:
@@ -133,17 +142,13 @@ def _fhir(status: int, body: Mapping[str, Any]) -> Response:
     return JSONResponse(dict(body), status, {"Cache-Control": "private, no-store"}, media_type=FHIR_JSON)
 
 
-def _base(request: Request) -> str:
-    return f"{str(request.base_url).rstrip('/')}/fhir"
-
-
 def _answer(found: Answer) -> Response:
     return _fhir(found.status, found.body)
 
 
-def _search(operations: Operations, request: Request) -> Response:
+def _search(operations: Operations, request: Request, base_url: str) -> Response:
     asked = list(request.query_params.multi_items())
-    return _answer(search(operations.bundles(), request.path_params["kind"], asked, base_url=_base(request)))
+    return _answer(search(operations.bundles(), request.path_params["kind"], asked, base_url=base_url))
 
 
 def _read(operations: Operations, request: Request) -> Response:

@@ -60,6 +60,8 @@ class HttpDoor:
             desks=desks(installation),
             tokens=None if http.tokens is None else read_tokens(http.tokens),
             limits=limits,
+            public_url=http.public_url,
+            cors_origins=http.cors_origins,
         )
         self._socket = _bind(http)
         config = uvicorn.Config(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -72,6 +73,12 @@ class FolderWatch:
         except OSError:
             return False
 
+    def _aside(self, path: Path) -> Path:
+        """Where a refused file goes: under its own name, or with a number, so that none takes another's place."""
+        plain = self._folder / ASIDE / path.name
+        numbered = (plain.with_name(f"{path.stem}-{n}{path.suffix}") for n in itertools.count(2))
+        return next(place for place in itertools.chain([plain], numbered) if not place.exists())
+
     def _take(self, path: Path) -> bool:
         try:
             with open_regular(path) as handle:
@@ -79,7 +86,7 @@ class FolderWatch:
             self._intake.keep(Offered(dataset=dataset, transfer_syntax_uid=syntax, sender=SENDER))
         except InputRefused as error:
             self._intake.refuse(error.code, SENDER, "")
-            path.replace(self._folder / ASIDE / path.name)
+            path.replace(self._aside(path))
             return False
         path.unlink()
         return True

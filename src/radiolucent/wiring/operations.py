@@ -9,11 +9,10 @@ from typing import Any
 import radiolucent
 from radiolucent.errors import PeerUnavailable
 from radiolucent.records.study import StudyReport
-from radiolucent.report.dicom.uids import SOFTWARE_DEVICE_UID
 from radiolucent.report.fhir.bundle import build_bundle
 from radiolucent.report.fhir.capability import capability_statement
-from radiolucent.report.fhir.options import FhirOptions
 from radiolucent.store import hospital, work
+from radiolucent.wiring.senders import fhir_options
 from radiolucent.wiring.serving import Installation, clock
 from radiolucent.wiring.standing import standing
 
@@ -26,11 +25,7 @@ class RunningOperations:
     def __init__(self, installation: Installation) -> None:
         self._it = installation
         fhir = next((row for row in installation.settings.destinations if row.kind == "fhir"), None)
-        self._options = FhirOptions(
-            patient_system=None if fhir is None else fhir.patient_system,
-            accession_system=None if fhir is None else fhir.accession_system,
-            software_device_uid=SOFTWARE_DEVICE_UID,
-        )
+        self._options = fhir_options(fhir)
 
     def problems(self) -> Mapping[str, str]:
         """What keeps it from working now, by part."""

@@ -8,11 +8,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 from radiolucent.deliver import association
-from radiolucent.errors import RadiolucentError
+from radiolucent.errors import PeerUnavailable, RadiolucentError
 from radiolucent.ingest.pull import Archive, Candidate, Fetched, Keep, Pace, PriorQuery, PullLimits, pull_priors
 from radiolucent.ingest.pull_dimse import DimseArchive
 from radiolucent.ingest.pull_web import WebArchive
@@ -31,14 +30,6 @@ from radiolucent.wiring.senders import secret
 
 log = logging.getLogger(__name__)
 DAYS_OF_A_YEAR = 366
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    row: ArchiveRow
-    archive: Archive
-    limits: PullLimits
-    pace: Pace
 
 
 class _Expected:
@@ -60,7 +51,7 @@ class _Expected:
 
 
 class Pulling:
-    """Asks the archives of the settings for earlier studies of the same patient.
+    """Asks an archive of the settings for earlier studies of the same patient.
 
     Raises
     ------
@@ -68,16 +59,20 @@ class Pulling:
         ``secret_file``, ``tls_files``.
     """
 
-    def __init__(self, settings: Settings, journal: Journal, door: Intake) -> None:
-        self._journal, self._door = journal, door
-        self._archives = [_asked(row, settings) for row in settings.archives]
+    def __init__(self, row: ArchiveRow, settings: Settings, journal: Journal, door: Intake) -> None:
+        self._row, self._journal, self._door = row, journal, door
+        self._archive = archive_of(row, settings)
+        self._pace = Pace(row.interval_s, clock=time.monotonic, sleep=time.sleep)
 
     def pull(self, study_key: str) -> None:
-        """Ask every archive once; what goes wrong is on record."""
-        for asked in self._archives:
-            self._pull(study_key, asked)
+        """Ask it once for a study's priors; what goes wrong is on record.
 
-    def _pull(self, study_key: str, asked: _Asked) -> None:
+        Raises
+        ------
+        PeerUnavailable
+            It may be asked again.
+        """
+        row = self._row
         with self._journal.reading() as connection:
             study = work.study(connection, study_key)
             headers = [row.header for row in work.sources(connection, study_key)]
@@ -86,18 +81,20 @@ class Pulling:
             patient_id=patient.patient_id,
             issuer=patient.issuer,
             modalities=(current.modality,) if current.modality else (),
-            since=date.today() - timedelta(days=DAYS_OF_A_YEAR * asked.row.years),
+            since=date.today() - timedelta(days=DAYS_OF_A_YEAR * row.years),
         )
         if not query.is_askable or not current.modality:
             return
-        code: str | None = None
+        failed: RadiolucentError | None = None
         fetched: tuple[Fetched, ...] = ()
+        over = time.monotonic() + row.total_s
+        limits = PullLimits(studies=1, instances=row.max_instances, is_over=lambda: time.monotonic() > over)
         try:
-            archive = _Expected(asked.archive, self._journal, self._door, site=study.site)
-            fetched = pull_priors(archive, query, self._keep, of=current, limits=asked.limits, pace=asked.pace)
+            archive = _Expected(self._archive, self._journal, self._door, site=study.site)
+            fetched = pull_priors(archive, query, self._keep, of=current, limits=limits, pace=self._pace)
         except RadiolucentError as error:
-            code = error.code
-            event(log, "prior_not_pulled", level=logging.WARNING, destination=asked.row.name, code=code)
+            failed = error
+            event(log, "prior_not_pulled", level=logging.WARNING, destination=row.name, code=error.code)
         with self._journal.entry() as entry:
             for each in fetched:
                 key = priors.key_of(entry.connection, each.study_instance_uid)
@@ -105,27 +102,20 @@ class Pulling:
                     intake.force_complete(entry.connection, key, now=entry.at)
             entry.audit(
                 "query",
-                outcome="success" if code is None else "minor_failure",
-                peer=asked.row.host or asked.row.url or "",
+                outcome="success" if failed is None else "minor_failure",
+                peer=row.host or row.url or "",
                 study_instance_uid=study.study_instance_uid,
                 patient_id=study.patient_id,
-                interface="dimse" if asked.row.kind == "dimse" else "dicomweb",
-                archive=asked.row.name,
+                interface="dimse" if row.kind == "dimse" else "dicomweb",
+                archive=row.name,
                 fetched=sum(each.instances for each in fetched),
-                code=code,
+                code=None if failed is None else failed.code,
             )
+        if isinstance(failed, PeerUnavailable):
+            raise failed
 
     def _keep(self, offered: Offered) -> None:
         self._door.keep(offered)
-
-
-def _asked(row: ArchiveRow, settings: Settings) -> _Asked:
-    return _Asked(
-        row=row,
-        archive=archive_of(row, settings),
-        limits=PullLimits(studies=1, instances=row.max_instances),
-        pace=Pace(row.interval_s, clock=time.monotonic, sleep=time.sleep),
-    )
 
 
 def archive_of(row: ArchiveRow, settings: Settings) -> DimseArchive | WebArchive:

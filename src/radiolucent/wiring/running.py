@@ -66,6 +66,8 @@ class Running:
                 self.hl7 = hl7_door(settings.mllp, orders)
             if settings.reader.enabled:
                 self.asking = self._asked_elsewhere(settings)
+                for each in self.asking:
+                    each.start()
                 self.drift = DriftWatch(self.installation.journal, self.installation.meters)
                 self.drift.start()
             if settings.watch.folder is not None:
@@ -78,11 +80,12 @@ class Running:
         return self
 
     def _asked_elsewhere(self, settings: Settings) -> list[Begun]:
-        """Orders apart from priors: they say how urgent a study is, and must wait for no archive."""
+        """Orders, and each archive, by themselves: orders say how urgent a study is, and wait for no archive."""
         journal = self.installation.journal
         orders = [OrderAsking(row, journal).ask for row in settings.destinations if row.kind == "fhir" and row.orders]
-        pulls = [Pulling(settings, journal, self.installation.intake).pull] if settings.archives else []
-        return [Begun(journal, todo) for todo in (orders, pulls) if todo]
+        intake = self.installation.intake
+        pulls = [[Pulling(row, settings, journal, intake).pull] for row in settings.archives]
+        return [Begun(journal, todo) for todo in (orders, *pulls) if todo]
 
     def tell_first_link(self) -> None:
         """On the console, and in no log: how the first administrator signs in. There is no default password."""
@@ -90,7 +93,8 @@ class Running:
         if shown is None or self.http is None:
             return
         scheme = "http" if self.installation.settings.http.tls is None else "https"
-        place = f"{scheme}://{self.installation.settings.http.host}:{self.http.port}"
+        http = self.installation.settings.http
+        place = http.public_url or f"{scheme}://{http.host}:{self.http.port}"
         sys.stderr.write(
             "\nNobody can sign in yet. The first administrator opens, once and within a day:\n"
             f"  {place}/#/enrol/{shown}\n\n"

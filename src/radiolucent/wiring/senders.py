@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from radiolucent.deliver import commitment, dicom, mllp
 from radiolucent.deliver.fhir import FhirConnection, FhirPeer
@@ -129,11 +130,7 @@ class FhirSender:
         assert row.url is not None
         self.address = row.url
         self._peer = fhir_peer(row)
-        self._options = FhirOptions(
-            patient_system=row.patient_system,
-            accession_system=row.accession_system,
-            software_device_uid=SOFTWARE_DEVICE_UID,
-        )
+        self._options = fhir_options(row)
 
     def send(
         self,
@@ -147,6 +144,21 @@ class FhirSender:
         with FhirConnection(self._peer) as connection:
             connection.transact(build_bundle(report, self._options, earlier=earlier))
         return ()
+
+
+def fhir_options(row: Destination | None) -> FhirOptions:
+    """What a FHIR destination says of its site; nothing where there is none."""
+    if row is None:
+        return FhirOptions(software_device_uid=SOFTWARE_DEVICE_UID)
+    return FhirOptions(
+        patient_system=row.patient_system,
+        issuers=row.issuers,
+        accession_system=row.accession_system,
+        order_system=row.order_system,
+        zone=None if row.time_zone is None else ZoneInfo(row.time_zone),
+        wado_url=row.wado_url,
+        software_device_uid=SOFTWARE_DEVICE_UID,
+    )
 
 
 def fhir_peer(row: Destination) -> FhirPeer:
