@@ -49,7 +49,7 @@ from radiolucent.wiring.serving import clock  # noqa: E402
 FILMS = 2
 LATE_EVERY = 3
 FINISH_S, LIFE_S, LONGEST_S = 180.0, 25.0, 7.0
-"""To come to an end; to reach a named point; and the longest life that is ended at a random instant."""
+"""Without any progress in the last life; to reach a named point; and the longest life that ends at a random instant."""
 
 
 @dataclass
@@ -197,13 +197,16 @@ def run(folder: Path, plan: Sequence[str | None], url: str | None, *, seed: int 
 
 def _finish(settings: Settings, modality: Modality, tally: Tally) -> None:
     database = Database(settings.database)
+    stood: object = None
     deadline = time.monotonic() + FINISH_S
     while time.monotonic() < deadline:
         with database.reading() as connection:
-            states = work.counts(connection)
-            waiting = sum(n for (_, state), n in outbox.counts(connection).items() if state == "waiting")
+            states, sends = work.counts(connection), outbox.counts(connection)
+        waiting = sum(n for (_, state), n in sends.items() if state == "waiting")
         if modality.is_done and set(states) <= {"done"} and not waiting:
             break
+        if (stands := (states, sends, modality.is_done)) != stood:
+            stood, deadline = stands, time.monotonic() + FINISH_S
         time.sleep(0.2)
     else:
         tally.wrong.append(f"never came to an end: {states}, {waiting} deliveries wait, all sent: {modality.is_done}")
