@@ -23,6 +23,7 @@ PARTS = {
     "sustained": ("sustained", "run", "studies"),
     "workers": ("sustained", "workers", "shared"),
     "page": ("page", "run", "runs"),
+    "validating": ("validating", "run", "images"),
 }
 """By name: module, function, and the option that says how much."""
 
@@ -30,7 +31,7 @@ PARTS = {
 def _measure(name: str, arguments: argparse.Namespace) -> list[Table]:
     """Import only what runs: `libraries` needs packages that the others do not."""
     module, function, option = PARTS[name]
-    run: Callable[[int], list[Table]] = getattr(importlib.import_module(f"benchmarks.{module}"), function)
+    run: Callable[[object], list[Table]] = getattr(importlib.import_module(f"benchmarks.{module}"), function)
     return run(getattr(arguments, option))
 
 
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--associations", type=int, default=10_000, help="associations with the DICOM door")
     parser.add_argument("--studies", type=int, default=1000, help="studies of the sustained run")
     parser.add_argument("--shared", type=int, default=90, help="studies for each number of worker processes")
+    parser.add_argument("--images", type=Path, help="folder of chest films to validate on; default: phantoms")
     parser.add_argument("--only", choices=list(PARTS), action="append", help="one benchmark; may be given again")
     parser.add_argument("--json", type=Path, help="also write all numbers to this file")
     arguments = parser.parse_args()

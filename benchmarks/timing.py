@@ -39,6 +39,7 @@ def interleaved(
     settle: bool = False,
     after: Callable[[str], None] | None = None,
     seed: int = 0,
+    clock: Callable[[], float] = perf_counter,
 ) -> Times:
     """Milliseconds ``[runs]`` of each case.
 
@@ -52,6 +53,8 @@ def interleaved(
     after
         Called with a case's name after each of its timed calls, outside the timing: to look at what it left, and
         clear it away.
+    clock
+        Seconds: of the wall, or of the processor (`time.process_time`).
     """
     for case in cases.values():
         for _ in range(warm):
@@ -64,9 +67,9 @@ def interleaved(
             case = cases[str(name)]
             if settle:
                 case()
-            started = perf_counter()
+            started = clock()
             case()
-            taken[str(name)].append((perf_counter() - started) * 1000)
+            taken[str(name)].append((clock() - started) * 1000)
             if after is not None:
                 after(str(name))
     return {name: np.array(values) for name, values in taken.items()}

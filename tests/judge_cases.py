@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from radiolucent.explain.region import box
 from radiolucent.records.engine import ChannelSpec, Code, EngineSpec, FindingSpec, InputSpec, Population
 from radiolucent.records.image import ImageFacts, Inference
 from radiolucent.records.result import Explanation
@@ -67,7 +68,7 @@ def explanation(map_: np.ndarray, region: np.ndarray) -> Explanation:
         scale=1.0,
         peak_row_col=(0, 0),
         region=region,
-        region_box=(0, 0, 1, 1),
+        region_box=box(region),
         zone="left lower zone",
         in_expected_region=None,
         completeness_error=0.0,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from radiolucent.explain.anatomy import _median, coverage, crop_to_source, expected_region, frame, measure, share_inside
+from radiolucent.explain.anatomy import Drawn, _median, coverage, crop_to_source, expected_region, measure, share_inside
 from radiolucent.explain.marker import marker_under
 from radiolucent.explain.zones import zone
 from radiolucent.records.engine import Anatomy, ChannelSpec, Code, EngineSpec, FindingSpec, InputSpec, Population
@@ -68,8 +68,9 @@ def test_a_share_is_counted_over_positive_evidence_alone() -> None:
     evidence[10, 5], evidence[10, 14], evidence[20, 20] = 3.0, 1.0, -50.0
     inside = expected_region(chest(), ENGINE, ("lung",))
     assert inside is not None
-    assert share_inside(evidence, inside) == pytest.approx(0.75)
-    assert share_inside(-np.ones((32, 32), np.float32), inside) is None
+    cover = coverage(inside, evidence.shape)
+    assert share_inside(evidence, cover) == pytest.approx(0.75)
+    assert share_inside(-np.ones((32, 32), np.float32), cover) is None
 
 
 def test_cells_on_an_edge_count_by_their_cover() -> None:
@@ -90,7 +91,7 @@ def test_noise_is_no_anatomy() -> None:
     noise = np.random.default_rng(1).random((3, GRID, GRID)).astype(np.float32)
     speckled = replace(chest(), anatomy=noise)
     assert expected_region(speckled, ENGINE, ("lung",)) is None
-    assert frame(speckled, Geometry(source_shape=(256, 256))) is None
+    assert Drawn(speckled, ENGINE).frame(Geometry(source_shape=(256, 256))) is None
     assert measure(speckled, ENGINE, facts=FACTS).cardiothoracic_ratio is None
 
 
@@ -120,7 +121,7 @@ def test_without_lungs_nothing_is_measured() -> None:
 
 def test_zones_are_thirds_of_the_anatomy_not_of_the_picture() -> None:
     geometry = Geometry(source_shape=(256, 256))
-    box = frame(chest(), geometry)
+    box = Drawn(chest(), ENGINE).frame(geometry)
     assert box == (32.0, 16.0, 224.0, 240.0)
     at = (90, 30)
     assert zone(at, shape=(256, 256), zones="chest", patient_left_at="right") == "right mid zone"

@@ -149,7 +149,7 @@ def test_one_explanation_by_hand() -> None:
         zones="chest",
         device_uid="2.25.1",
     )
-    got = explain(inference, 0, engine=engine, geometry=geometry, facts=facts)
+    got = explain(inference, [0], engine=engine, geometry=geometry, facts=facts)[0]
     assert got.completeness_error < 1e-9
     assert completeness_error(inference, 0, -0.4) == pytest.approx(0.1)
     assert 10 <= got.peak_row_col[0] < 20

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from radiolucent.cohort.measure import FEWEST, NAN, NOTHING, Floats, Groups, Interval, bootstrap_all, iou, mean
 from radiolucent.cohort.reading import Reading, explained, peak_in_expected
 from radiolucent.cohort.truth import Case, parts_of, place
-from radiolucent.explain.anatomy import expected_region, share_inside
+from radiolucent.explain.anatomy import coverage, expected_region, share_inside
 from radiolucent.explain.native import native_map
 from radiolucent.explain.region import peak, region_at_peak
 from radiolucent.prepare.resample import resample
@@ -173,7 +173,7 @@ def anatomy_rows(readings: Sequence[Reading], index: int, spec: EngineSpec) -> I
             continue
         region = expected_region(reading.inference, spec, finding.expected_regions)
         evidence = reading.inference.evidence[index]
-        share = None if region is None else share_inside(evidence, region)
+        share = None if region is None else share_inside(evidence, coverage(region, evidence.shape))
         if share is not None:
             at = peak(native_map(evidence, reading.geometry))
             yield reading.case.group, share, float(peak_in_expected(reading, index, at, spec) or 0)

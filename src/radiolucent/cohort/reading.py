@@ -19,7 +19,7 @@ from radiolucent.infer.run import run
 from radiolucent.ingest.content import inspect, stem_of
 from radiolucent.ingest.limits import Limits
 from radiolucent.judge.guards import content_guards, population_guards, silent_facts
-from radiolucent.judge.judge import judge
+from radiolucent.judge.judge import called, judge
 from radiolucent.prepare.decode import decode
 from radiolucent.prepare.facts import facts
 from radiolucent.prepare.header import read_header
@@ -191,45 +191,28 @@ def explained(
     if frame is None:
         frame = decoded(reading.case, reading.case.image, spec)
     display8 = np.rint(frame.display * np.float32(255.0)).astype(np.uint8)
-    return {
-        k: explain(
-            reading.inference,
-            k,
-            engine=spec,
-            geometry=reading.geometry,
-            facts=reading.facts,
-            display8=display8,
-        )
-        for k in indices
-    }
+    return explain(
+        reading.inference, indices, engine=spec, geometry=reading.geometry, facts=reading.facts, display8=display8
+    )
 
 
 def judged(reading: Reading, spec: EngineSpec, *, frame: DecodedFrame | None = None) -> dict[str, Finding]:
     """The product's own findings of a case by key, called ones with their maps; maps themselves are dropped."""
-    index = {f.key: k for k, f in enumerate(spec.findings)}
-    base = {d.key: d.base for d in spec.derived}
+    index = {f.key: k for k, f in enumerate(spec.findings) if f.display_class != "notify-only"}
+    base = {f.key: f.key for f in spec.findings} | {d.key: d.base or "" for d in spec.derived}
     measures = measure(reading.inference, spec, facts=reading.facts)
-
-    def said(explanations: dict[str, Explanation]) -> tuple[Finding, ...]:
-        return judge(
-            reading.inference,
-            spec,
-            facts=reading.facts,
-            explanations=explanations,
-            measures=measures,
-            flags=reading.flags,
-        ).findings
-
-    first = said({})
-    called = {
-        f.key: index[key]
-        for f in first
-        if f.positive and f.display_class != "notify-only" and (key := base.get(f.key, f.key)) is not None
-    }
-    if called:
-        made = explained(reading, called.values(), spec, frame=frame)
-        first = said({key: made[k] for key, k in called.items()})
-    return {f.key: replace(f, explanation=None) for f in first}
+    keys = called(reading.inference, spec, facts=reading.facts, measures=measures)
+    wanted = {key: index[base[key]] for key in keys if base[key] in index}
+    made = explained(reading, wanted.values(), spec, frame=frame)
+    findings = judge(
+        reading.inference,
+        spec,
+        facts=reading.facts,
+        explanations={key: made[k] for key, k in wanted.items()},
+        measures=measures,
+        flags=reading.flags,
+    ).findings
+    return {f.key: f if f.explanation is None else replace(f, explanation=None) for f in findings}
 
 
 def peak_in_expected(reading: Reading, index: int, at: tuple[int, int], spec: EngineSpec) -> bool | None:

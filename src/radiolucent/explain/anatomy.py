@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -34,34 +36,78 @@ def found(probabilities: Floats) -> Mask:
 
 
 def _median(mask: Mask) -> Mask:
-    """The 3 x 3 median of a mask, edges mirrored: where five of nine are set; twice as fast as a rank filter."""
-    wide = np.pad(mask.astype(np.uint8), 1, mode="symmetric")
+    """The 3 x 3 median of a mask, edges mirrored: where five of nine are set; far faster than a rank filter."""
+    wide = np.empty((mask.shape[0] + 2, mask.shape[1] + 2), dtype=np.uint8)
+    wide[1:-1, 1:-1] = mask
+    wide[0], wide[-1] = wide[1], wide[-2]
+    wide[:, 0], wide[:, -1] = wide[:, 1], wide[:, -2]
     rows = wide[:-2] + wide[1:-1] + wide[2:]
     return np.asarray(rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] >= 5)
 
 
-def expected_region(inference: Inference, spec: EngineSpec, words: tuple[str, ...]) -> Mask | None:
-    """``[h', w']``: the regions that ``words`` stand for, widened by the engine's margin.
+class Drawn:
+    """The regions that one inference drew, each looked at once however many findings ask.
 
-    ``None`` where the engine draws no regions, knows none of the words, or saw none of them in this image.
+    ``masks`` holds ``[h', w']`` of every region, in the engine's order; none where it draws no regions.
     """
-    if inference.anatomy is None or spec.anatomy is None:
-        return None
-    members = spec.anatomy.members(words)
-    if not members:
-        return None
-    union = np.logical_or.reduce([found(inference.anatomy[m]) for m in members])
-    if not union.any():
-        return None
-    margin = spec.anatomy.margin
-    wide = ndimage.binary_dilation(union, np.ones((3, 3)), iterations=margin) if margin else union
-    if words == ("lower thorax",):
-        rows = np.flatnonzero(union.any(axis=1))
-        wide = wide & (np.arange(wide.shape[0]) > (rows[0] + rows[-1]) / 2)[:, None]
-    return np.asarray(wide)
+
+    def __init__(self, inference: Inference, spec: EngineSpec) -> None:
+        self.masks = () if inference.anatomy is None else tuple(found(drawn) for drawn in inference.anatomy)
+        self._anatomy = None if inference.anatomy is None else spec.anatomy
+        self._grid = (inference.evidence.shape[1], inference.evidence.shape[2])
+        self._expected: dict[tuple[str, ...], Floats | None] = {}
+
+    @cached_property
+    def covers(self) -> dict[str, Floats]:
+        """By region name: share of each cell of the evidence that it covers, ``[h, w]``."""
+        if self._anatomy is None:
+            return {}
+        pairs = zip(self._anatomy.regions, self.masks, strict=True)
+        return {name: coverage(mask, self._grid) for name, mask in pairs}
+
+    def expected(self, words: tuple[str, ...]) -> Mask | None:
+        """``[h', w']``: the regions that ``words`` stand for, widened by the engine's margin.
+
+        ``None`` where the engine draws no regions, knows none of the words, or saw none of them in this image.
+        """
+        members = () if self._anatomy is None else self._anatomy.members(words)
+        if self._anatomy is None or not members:
+            return None
+        union = np.logical_or.reduce([self.masks[m] for m in members])
+        if not union.any():
+            return None
+        margin = self._anatomy.margin
+        wide = ndimage.binary_dilation(union, np.ones((3, 3)), iterations=margin) if margin else union
+        if words == ("lower thorax",):
+            rows = np.flatnonzero(union.any(axis=1))
+            wide = wide & (np.arange(wide.shape[0]) > (rows[0] + rows[-1]) / 2)[:, None]
+        return np.asarray(wide)
+
+    def expected_cover(self, words: tuple[str, ...]) -> Floats | None:
+        """Share of each cell of the evidence that the expected region covers, ``[h, w]``; ``None`` as `expected`."""
+        if words not in self._expected:
+            region = self.expected(words)
+            self._expected[words] = None if region is None else coverage(region, self._grid)
+        return self._expected[words]
+
+    def frame(self, geometry: Geometry) -> tuple[float, float, float, float] | None:
+        """``(top, left, bottom, right)`` of all regions together, in source pixels; ``None`` without regions."""
+        union = np.logical_or.reduce(self.masks) if self.masks else np.zeros((1, 1), dtype=bool)
+        if not union.any():
+            return None
+        rows, columns = np.flatnonzero(union.any(axis=1)), np.flatnonzero(union.any(axis=0))
+        cell = np.array(geometry.model_shape) / np.array(union.shape)
+        corners = np.array([[rows[0], columns[0]], [rows[-1] + 1, columns[-1] + 1]], dtype=np.float64) * cell
+        (top, left), (bottom, right) = geometry.to_source(corners)
+        return float(top), float(left), float(bottom), float(right)
 
 
-def coverage(region: Mask, shape: tuple[int, int]) -> Floats:
+def expected_region(inference: Inference, spec: EngineSpec, words: tuple[str, ...]) -> Mask | None:
+    """`Drawn.expected` of one inference, for who asks once."""
+    return Drawn(inference, spec).expected(words)
+
+
+def coverage(region: Mask, shape: tuple[int, ...]) -> Floats:
     """Share of each cell of a grid of ``shape`` that ``region`` covers; both grids span the same picture."""
     rows = np.linspace(0, region.shape[0], shape[0] + 1).round().astype(int)
     columns = np.linspace(0, region.shape[1], shape[1] + 1).round().astype(int)
@@ -69,37 +115,21 @@ def coverage(region: Mask, shape: tuple[int, int]) -> Floats:
     return np.asarray(filled / np.outer(np.diff(rows), np.diff(columns)), dtype=np.float32)
 
 
-def share_inside(evidence: Floats, region: Mask) -> float | None:
-    """Share of positive evidence ``[h, w]`` inside ``region [h', w']``; ``None`` where no evidence is positive."""
+def shares_inside(evidence: Floats, cover: Floats) -> NDArray[np.float64]:
+    """``[K]`` share of the positive part of ``evidence [K, h, w]`` where ``cover [h, w]`` lies.
+
+    ``nan`` where no evidence is positive.
+    """
     positive = np.maximum(evidence, 0.0).astype(np.float64)
-    total = float(positive.sum())
-    return None if total <= 0 else float((positive * coverage(region, evidence.shape)).sum() / total)
+    totals = positive.sum(axis=(1, 2))
+    shares = (positive * cover).sum(axis=(1, 2)) / np.where(totals > 0, totals, 1.0)
+    return np.where(totals > 0, shares, np.nan)
 
 
-def region_shares(evidence: Floats, inference: Inference, spec: EngineSpec) -> dict[str, float]:
-    """By region name: share of positive evidence inside it; regions may overlap."""
-    if inference.anatomy is None or spec.anatomy is None:
-        return {}
-    shares = {}
-    for name, drawn in zip(spec.anatomy.regions, inference.anatomy, strict=True):
-        share = share_inside(evidence, found(drawn))
-        if share is not None:
-            shares[name] = share
-    return shares
-
-
-def frame(inference: Inference, geometry: Geometry) -> tuple[float, float, float, float] | None:
-    """``(top, left, bottom, right)`` of all drawn regions together, in source pixels; ``None`` without regions."""
-    if inference.anatomy is None:
-        return None
-    union = np.logical_or.reduce([found(drawn) for drawn in inference.anatomy])
-    if not union.any():
-        return None
-    rows, columns = np.flatnonzero(union.any(axis=1)), np.flatnonzero(union.any(axis=0))
-    cell = np.array(geometry.model_shape) / np.array(union.shape)
-    corners = np.array([[rows[0], columns[0]], [rows[-1] + 1, columns[-1] + 1]], dtype=np.float64) * cell
-    (top, left), (bottom, right) = geometry.to_source(corners)
-    return float(top), float(left), float(bottom), float(right)
+def share_inside(evidence: Floats, cover: Floats) -> float | None:
+    """The same of one finding's ``evidence [h, w]``; ``None`` where it is nowhere positive."""
+    share = float(shares_inside(evidence[None], cover)[0])
+    return None if share != share else share
 
 
 def crop_to_source(anatomy: Floats, geometry: Geometry) -> Floats:
@@ -117,20 +147,31 @@ def _largest(mask: Mask) -> Mask:
     return mask if count < 2 else np.asarray(labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:])))
 
 
-def _edges(profile: Floats) -> tuple[float, float] | None:
-    """First and last crossing of one half along a row of probabilities, between cells by interpolation."""
-    inside = np.flatnonzero(profile > PRESENT)
-    if len(inside) == 0:
-        return None
+def _edges(region: Floats) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """First and last crossing of one half along every row of probabilities, between cells by interpolation.
 
-    def crossing(at: int, step: int) -> float:
-        beyond = at + step
-        if not 0 <= beyond < len(profile):
-            return at + 0.5 + 0.5 * step
-        rise = float(profile[at] - profile[beyond])
-        return at + 0.5 + step * (float(profile[at]) - PRESENT) / rise if rise > 0 else at + 0.5
+    Returns
+    -------
+    which, edges
+        ``[h]`` rows that reach one half anywhere, and ``[h, 2]`` their crossings; 0 in rows that do not.
+    """
+    inside = region > PRESENT
+    which = np.asarray(inside.any(axis=1))
+    width = region.shape[1]
+    ends = (inside.argmax(axis=1), width - 1 - inside[:, ::-1].argmax(axis=1))
+    edges = [_crossing(region, at, step) for at, step in zip(ends, (-1, 1), strict=True)]
+    return which, np.where(which[:, None], np.stack(edges, axis=1), 0.0)
 
-    return crossing(int(inside[0]), -1), crossing(int(inside[-1]), 1)
+
+def _crossing(region: Floats, at: NDArray[np.intp], step: int) -> NDArray[np.float64]:
+    """``[h]`` where every row falls under one half between the cell ``at`` and the next one in direction ``step``."""
+    rows, beyond = np.arange(len(region)), at + step
+    is_border = (beyond < 0) | (beyond >= region.shape[1])
+    here = region[rows, at].astype(np.float64)
+    there = region[rows, np.where(is_border, at, beyond)].astype(np.float64)
+    rise = here - there
+    share = np.where(rise > 0, (here - PRESENT) / np.where(rise > 0, rise, 1.0), 0.0)
+    return np.asarray(at + 0.5 + step * np.where(is_border, 0.5, share))
 
 
 def measure(inference: Inference, spec: EngineSpec, *, facts: ImageFacts) -> AnatomyMeasures:
@@ -147,24 +188,24 @@ def measure(inference: Inference, spec: EngineSpec, *, facts: ImageFacts) -> Ana
             inference.anatomy[regions.index(name)] for name in ("right_lung", "left_lung", "heart_mediastinum")
         )
     )
-    sides = {}
-    for finding, evidence in zip(spec.findings, inference.evidence, strict=True):
-        here = [share_inside(evidence, lung > PRESENT) for lung in (right, left)]
-        if here[0] is not None and here[1] is not None:
-            sides[finding.key] = (here[0], here[1])
+    grid = inference.evidence.shape[1:]
+    here = [shares_inside(inference.evidence, coverage(lung > PRESENT, grid)) for lung in (right, left)]
+    both = zip(spec.findings, *here, strict=True)
+    sides = {finding.key: (float(first), float(second)) for finding, first, second in both if first == first}
     lungs = np.maximum(right, left)
     rows = np.flatnonzero(lungs.max(axis=1) > PRESENT)
     if len(rows) < LEAST_CELLS or min((right > PRESENT).sum(), (left > PRESENT).sum()) < LEAST_CELLS:
         return AnatomyMeasures(sides=sides)
-    outer = [edge for edge in (_edges(lungs[row]) for row in rows) if edge is not None]
-    chest_left, chest_right = min(e[0] for e in outer), max(e[1] for e in outer)
-    width = max(e[1] - e[0] for e in outer)
-    beats = [edge for edge in (_edges(row) for row in heart) if edge is not None]
+    outer = _edges(lungs)[1][rows]
+    chest_left, chest_right = float(outer[:, 0].min()), float(outer[:, 1].max())
+    width = float((outer[:, 1] - outer[:, 0]).max())
+    is_heart, beats = _edges(heart)
+    beats = beats[is_heart]
     mirrored = facts.patient_left_at == "left"
     ratio = shift = None
     if len(beats) >= LEAST_CELLS // 2:
         lower = beats[len(beats) // 3 :]
-        ratio = (max(e[1] for e in lower) - min(e[0] for e in lower)) / width
+        ratio = float(lower[:, 1].max() - lower[:, 0].min()) / width
         centre = float((np.arange(heart.shape[1]) + 0.5) @ (heart > PRESENT).sum(axis=0) / (heart > PRESENT).sum())
         shift = (centre - (chest_left + chest_right) / 2) / width * (-1 if mirrored else 1)
     top, height = rows[0], rows[-1] - rows[0] + 1
@@ -179,9 +220,7 @@ def measure(inference: Inference, spec: EngineSpec, *, facts: ImageFacts) -> Ana
 
 def _gap(right: Floats, left: Floats, rows: NDArray[np.intp], width: float) -> float | None:
     """Median distance between the lungs' inner edges over ``rows``, as a share of ``width``."""
-    gaps = []
-    for row in rows:
-        first, second = _edges(right[row]), _edges(left[row])
-        if first is not None and second is not None:
-            gaps.append(max(second[0] - first[1], first[0] - second[1]))
+    (is_right, first), (is_left, second) = _edges(right), _edges(left)
+    both = rows[is_right[rows] & is_left[rows]]
+    gaps = np.maximum(second[both, 0] - first[both, 1], first[both, 0] - second[both, 1])
     return float(np.median(gaps)) / width if len(gaps) >= 2 else None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
-from radiolucent.explain.anatomy import expected_region, frame, region_shares, share_inside
+from radiolucent.explain.anatomy import Drawn, share_inside
 from radiolucent.explain.marker import marker_under
-from radiolucent.explain.native import native_map
+from radiolucent.explain.native import ToSource
 from radiolucent.explain.region import box, peak, region_at_peak
 from radiolucent.explain.zones import zone
 from radiolucent.records.engine import EngineSpec
@@ -24,45 +27,60 @@ def completeness_error(inference: Inference, index: int, bias: float) -> float:
 
 def explain(
     inference: Inference,
-    index: int,
+    indices: Iterable[int],
     *,
     engine: EngineSpec,
     geometry: Geometry,
     facts: ImageFacts,
     display8: NDArray[np.uint8] | None = None,
-) -> Explanation:
-    """Explain finding ``index`` of an inference on the pixels of its source.
+) -> dict[int, Explanation]:
+    """Explain findings of an inference on the pixels of its source, by index.
 
     Method: Grad-CAM (Selvaraju et al. 2017) in the closed form that a pooled linear read-out allows. Agreement with
     anatomy is counted on the model's grid, from the regions of the same pass.
 
     Parameters
     ----------
+    indices
+        Which of the engine's findings.
     display8
         ``[rows, columns]`` uint8 of the source, to look for markers and metal under the peak.
     """
-    spec = engine.findings[index]
-    evidence = inference.evidence[index]
-    native = native_map(evidence, geometry)
-    at = peak(native)
-    region = region_at_peak(native, at=at, fraction=spec.region_fraction)
-    inside = expected_region(inference, engine, spec.expected_regions)
-    return Explanation(
-        map=native,
-        scale=spec.map_scale,
-        peak_row_col=at,
-        region=region,
-        region_box=box(region),
-        zone=zone(
-            at,
-            shape=geometry.source_shape,
-            zones=engine.zones,
-            patient_left_at=facts.patient_left_at,
-            body_part=facts.body_part,
-            frame=frame(inference, geometry),
-        ),
-        in_expected_region=None if inside is None else share_inside(evidence, inside),
-        region_shares=region_shares(evidence, inference, engine),
-        marker_under_peak=display8 is not None and marker_under(at, display8),
-        completeness_error=completeness_error(inference, index, spec.bias),
+    wanted = sorted(set(indices))
+    if not wanted:
+        return {}
+    drawn, to_source = Drawn(inference, engine), ToSource(inference.evidence.shape[1:], geometry)
+    name_zone = partial(
+        zone,
+        shape=geometry.source_shape,
+        zones=engine.zones,
+        patient_left_at=facts.patient_left_at,
+        body_part=facts.body_part,
+        frame=drawn.frame(geometry),
     )
+    made = {}
+    for index in wanted:
+        spec, evidence = engine.findings[index], inference.evidence[index]
+        native = to_source(evidence)
+        at = peak(native)
+        region = region_at_peak(native, at=at, fraction=spec.region_fraction)
+        expected = drawn.expected_cover(spec.expected_regions)
+        made[index] = Explanation(
+            map=native,
+            scale=spec.map_scale,
+            peak_row_col=at,
+            region=region,
+            region_box=box(region),
+            zone=name_zone(at),
+            in_expected_region=None if expected is None else share_inside(evidence, expected),
+            region_shares=_region_shares(evidence, drawn),
+            marker_under_peak=display8 is not None and marker_under(at, display8),
+            completeness_error=completeness_error(inference, index, spec.bias),
+        )
+    return made
+
+
+def _region_shares(evidence: NDArray[np.float32], drawn: Drawn) -> dict[str, float]:
+    """By region name: share of positive evidence inside it; regions may overlap."""
+    shares = {name: share_inside(evidence, cover) for name, cover in drawn.covers.items()}
+    return {name: share for name, share in shares.items() if share is not None}

@@ -27,9 +27,12 @@ def marker_under(at: tuple[int, int], display8: NDArray[np.uint8]) -> bool:
     wide = 3 * half
     top, left = max(0, at[0] - wide), max(0, at[1] - wide)
     window = display8[top : at[0] + wide + 1, left : at[1] + wide + 1]
-    labels, _ = ndimage.label(window >= SATURATED, np.ones((3, 3)))
     row, column = at[0] - top, at[1] - left
-    near = labels[max(0, row - half) : row + half + 1, max(0, column - half) : column + half + 1]
+    close = np.s_[max(0, row - half) : row + half + 1, max(0, column - half) : column + half + 1]
+    if not (window[close] >= SATURATED).any():
+        return False
+    labels, _ = ndimage.label(window >= SATURATED, np.ones((3, 3)))
+    near = labels[close]
     for label in np.unique(near[near > 0]):
         thing = labels == label
         if not LEAST <= thing.sum() <= LARGEST * rows * columns:

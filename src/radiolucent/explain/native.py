@@ -26,6 +26,27 @@ def _weights(n_source: int, *, n_grid: int, n_model: int, scale: float, offset: 
     return weights
 
 
+class ToSource:
+    """The way of maps over the model's grid to source pixels; its weights are made once for all maps of an image.
+
+    Parameters
+    ----------
+    grid
+        ``(h, w)`` of the maps.
+    """
+
+    def __init__(self, grid: tuple[int, ...], geometry: Geometry) -> None:
+        (row_scale, row_offset), (col_scale, col_offset) = geometry.affine
+        rows, columns = geometry.source_shape
+        height, width = geometry.model_shape
+        self._left = _weights(rows, n_grid=grid[0], n_model=height, scale=row_scale, offset=row_offset)
+        self._right = _weights(columns, n_grid=grid[1], n_model=width, scale=col_scale, offset=col_offset)
+
+    def __call__(self, evidence: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``[rows, columns]`` float32 on source pixels of a map ``[h, w]``; see `native_map`."""
+        return np.ascontiguousarray((self._left @ evidence.astype(np.float32)) @ self._right.T)
+
+
 def native_map(evidence: NDArray[np.float32], geometry: Geometry) -> NDArray[np.float32]:
     """Interpolate ``evidence [h, w]`` to ``geometry.source_shape``.
 
@@ -37,9 +58,4 @@ def native_map(evidence: NDArray[np.float32], geometry: Geometry) -> NDArray[np.
     ndarray
         ``[rows, columns]`` float32 on source pixels.
     """
-    (row_scale, row_offset), (col_scale, col_offset) = geometry.affine
-    rows, columns = geometry.source_shape
-    height, width = geometry.model_shape
-    left = _weights(rows, n_grid=evidence.shape[0], n_model=height, scale=row_scale, offset=row_offset)
-    right = _weights(columns, n_grid=evidence.shape[1], n_model=width, scale=col_scale, offset=col_offset)
-    return np.ascontiguousarray((left @ evidence.astype(np.float32)) @ right.T)
+    return ToSource(evidence.shape, geometry)(evidence)

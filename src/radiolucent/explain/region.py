@@ -31,17 +31,31 @@ def region_at_peak(native: NDArray[np.float32], *, at: tuple[int, int], fraction
         alone = np.zeros(native.shape, dtype=bool)
         alone[at] = True
         return alone
-    above = native >= level
     step = max(1, -(-max(native.shape) // LABEL_SIDE))
     offset = (at[0] % step, at[1] % step)
-    labels, _ = ndimage.label(above[offset[0] :: step, offset[1] :: step])
-    chosen = labels == labels[at[0] // step, at[1] // step]
+    chosen = _part(native[offset[0] :: step, offset[1] :: step] >= level, (at[0] // step, at[1] // step))
     if step == 1:
-        return np.asarray(chosen)
+        return chosen
     near = ndimage.binary_dilation(chosen)
-    rows = np.clip((np.arange(native.shape[0]) - offset[0] + step // 2) // step, 0, near.shape[0] - 1)
-    columns = np.clip((np.arange(native.shape[1]) - offset[1] + step // 2) // step, 0, near.shape[1] - 1)
-    return np.asarray(above & near[np.ix_(rows, columns)])
+    rows, columns = (
+        np.clip((np.arange(side) - start + step // 2) // step, 0, thin - 1)
+        for side, start, thin in zip(native.shape, offset, near.shape, strict=True)
+    )
+    held = [np.flatnonzero(near.any(axis=1 - axis)[place]) for axis, place in enumerate((rows, columns))]
+    within = np.s_[held[0][0] : held[0][-1] + 1, held[1][0] : held[1][-1] + 1]
+    out = np.zeros(native.shape, dtype=bool)
+    out[within] = (native[within] >= level) & near[np.ix_(rows[within[0]], columns[within[1]])]
+    return out
+
+
+def _part(mask: NDArray[np.bool_], at: tuple[int, int]) -> NDArray[np.bool_]:
+    """The part of ``mask`` that hangs together (4-neighbours) and holds the set pixel ``at``."""
+    top, left, height, width = box(mask)
+    within = np.s_[top : top + height, left : left + width]
+    labels, _ = ndimage.label(mask[within])
+    out = np.zeros(mask.shape, dtype=bool)
+    out[within] = labels == labels[at[0] - top, at[1] - left]
+    return out
 
 
 def box(region: NDArray[np.bool_]) -> tuple[int, int, int, int]:

@@ -32,7 +32,7 @@ def probability(spec: FindingSpec, logit: float) -> float:
     return 1.0 / (1.0 + math.exp(-value)) if value >= 0 else math.exp(value) / (1.0 + math.exp(value))
 
 
-def is_positive(spec: FindingSpec, chance: float) -> bool:
+def is_positive(spec: FindingSpec | DerivedSpec, chance: float) -> bool:
     """At or over the operating point, and tested on enough patients to be called at all."""
     return chance >= spec.threshold and spec.evidence_level != "insufficient"
 
@@ -47,6 +47,16 @@ def engine_ref(spec: EngineSpec) -> EngineRef:
         device_uid=spec.device_uid,
         method=spec.method,
     )
+
+
+def called(
+    inference: Inference, spec: EngineSpec, *, facts: ImageFacts, measures: AnatomyMeasures = NO_MEASURES
+) -> tuple[str, ...]:
+    """Keys of the findings that `judge` will call positive, without its words: what is to be explained first."""
+    chances = {f.key: probability(f, float(inference.logits[k])) for k, f in enumerate(spec.findings)}
+    trained = [f.key for f in spec.findings if is_positive(f, chances[f.key])]
+    derived = ((d, derive(d, chances, measures, facts).probability) for d in spec.derived)
+    return (*trained, *(d.key for d, chance in derived if is_positive(d, chance)))
 
 
 def judge(
@@ -137,8 +147,7 @@ def _finding(
 def _derived(
     spec: DerivedSpec, got: Derived, explanation: Explanation | None, flags: tuple[str, ...], engine: EngineSpec
 ) -> Finding:
-    over = got.probability >= spec.threshold
-    positive = over and spec.evidence_level != "insufficient"
+    over, positive = got.probability >= spec.threshold, is_positive(spec, got.probability)
     trust = from_probability(got.probability, spec.threshold, positive=positive)
     trust.reasons += ["derived by a stated rule, not trained", *got.reasons]
     weigh_evidence_level(trust, spec.evidence_level, spec.test_positives, over=over)
@@ -183,7 +192,9 @@ def is_alert(*, critical: bool, positive: bool, chance: float) -> bool:
 def _share_in_region(explanation: Explanation) -> float:
     positive = np.maximum(explanation.map, 0.0)
     total = float(positive.sum(dtype=np.float64))
-    return float(positive[explanation.region].sum(dtype=np.float64)) / total if total > 0 else 0.0
+    row, column, height, width = explanation.region_box
+    box = np.s_[row : row + height, column : column + width]
+    return float(positive[box][explanation.region[box]].sum(dtype=np.float64)) / total if total > 0 else 0.0
 
 
 def refused(reason: Reason, *, facts: ImageFacts, spec: EngineSpec | None) -> ImageResult:

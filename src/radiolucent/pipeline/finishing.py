@@ -138,17 +138,14 @@ def _wanted(first: ImageResult, spec: EngineSpec, options: Options) -> dict[str,
 
 def _explanations(item: Inferred, wanted: Mapping[str, int]) -> dict[str, Explanation]:
     prepared = item.prepared
-    made = {
-        k: explain(
-            item.inference,
-            k,
-            engine=prepared.frame.opened.spec,
-            geometry=prepared.input.geometry,
-            facts=prepared.facts,
-            display8=prepared.display8,
-        )
-        for k in sorted(set(wanted.values()))
-    }
+    made = explain(
+        item.inference,
+        wanted.values(),
+        engine=prepared.frame.opened.spec,
+        geometry=prepared.input.geometry,
+        facts=prepared.facts,
+        display8=prepared.display8,
+    )
     return {key: made[k] for key, k in wanted.items()}
 
 

@@ -1,4 +1,4 @@
-"""Read a cohort into shards: decode ahead in threads, one forward pass a batch, memory for one shard."""
+"""Read a cohort into shards: decode ahead and judge behind in threads, one forward pass a batch; memory for a shard."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydicom import Dataset
 
+from radiolucent.cohort.needs import need
 from radiolucent.cohort.reading import BATCH, add_second, first_frame
 from radiolucent.cohort.truth import Case
 from radiolucent.cohort.validation.crew import ALONE, Crew, by_workers
@@ -69,12 +70,40 @@ def gather(
 
 def read_shard(cases: Sequence[Case], engine: Engine, progress: Callable[[int], None] = lambda _: None) -> bytes:
     """Read the images of one shard, in order: the content of its file, whoever reads them."""
-    made: list[Observation | Refused] = []
     with ThreadPoolExecutor(THREADS) as pool:
-        for batch in _batches(_ahead(pool, cases, engine.spec)):
-            made += _observed(batch, engine)
+        return pack(look(_batches(_ahead(pool, cases, engine.spec)), engine, pool, progress))
+
+
+def look(
+    batches: Iterable[Sequence[Prepared | Refused]],
+    engine: Engine,
+    pool: ThreadPoolExecutor,
+    progress: Callable[[int], None] = lambda _: None,
+) -> list[Observation | Refused]:
+    """Run prepared images through the graph, a batch at a time; what it says is judged while the next batch runs.
+
+    Maps are small products, for which a second thread of the linear algebra costs more than it gives.
+    """
+    made: list[Observation | Refused] = []
+    waiting: list[Future[Observation] | Refused] = []
+    with need("threadpoolctl").threadpool_limits(1, user_api="blas"):
+        for batch in batches:
+            following = _submitted(batch, engine, pool)
+            made += _done(waiting)
+            waiting = following
             progress(len(batch))
-    return pack(made)
+        return made + _done(waiting)
+
+
+def _submitted(
+    batch: Sequence[Prepared | Refused], engine: Engine, pool: ThreadPoolExecutor
+) -> list[Future[Observation] | Refused]:
+    found = iter(run(engine, [one[3] for one in batch if not isinstance(one, Refused)]))
+    return [one if isinstance(one, Refused) else pool.submit(observe, *one, next(found), engine.spec) for one in batch]
+
+
+def _done(waiting: Sequence[Future[Observation] | Refused]) -> list[Observation | Refused]:
+    return [one if isinstance(one, Refused) else one.result() for one in waiting]
 
 
 def _ahead(pool: ThreadPoolExecutor, cases: Sequence[Case], spec: EngineSpec) -> Iterator[Prepared | Refused]:
@@ -105,12 +134,3 @@ def prepare(case: Case, spec: EngineSpec) -> Prepared | Refused:
     except InputRefused as error:
         return Refused(row=case.row, code=error.code)
     return case, frame, header, made
-
-
-def _observed(batch: Sequence[Prepared | Refused], engine: Engine) -> list[Observation | Refused]:
-    ready = [one for one in batch if not isinstance(one, Refused)]
-    found = iter(run(engine, [one[3] for one in ready]))
-    return [
-        one if isinstance(one, Refused) else observe(one[0], one[1], one[2], one[3], next(found), engine.spec)
-        for one in batch
-    ]

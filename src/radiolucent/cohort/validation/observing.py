@@ -12,13 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
-from scipy import ndimage
 
 from radiolucent.cohort.reading import Reading, judged, population_flags
 from radiolucent.cohort.truth import Case
 from radiolucent.cohort.validation.roster import patient_digest
 from radiolucent.cohort.validation.strata import PLAIN, ROUNDED, WORDED, age_of, strata
-from radiolucent.explain.anatomy import coverage, crop_to_source, expected_region
+from radiolucent.explain.anatomy import Drawn, crop_to_source, shares_inside
 from radiolucent.judge.frames import anatomy_frame, foreground_frame
 from radiolucent.judge.guards import content_guards, population_guards
 from radiolucent.prepare.element import text
@@ -180,19 +179,18 @@ def _corners(display: Floats) -> Floats:
         for row in (slice(None, rows), slice(-rows, None))
         for column in (slice(None, columns), slice(-columns, None))
     ]
-    return np.array([[p.mean(), p.std(), np.percentile(p, 99)] for p in parts], dtype=np.float32).ravel()
+    bright = np.percentile([part.ravel() for part in parts], 99, axis=1)
+    return np.array([[p.mean(), p.std(), top] for p, top in zip(parts, bright, strict=True)], dtype=np.float32).ravel()
 
 
 def _shares(inference: Inference, spec: EngineSpec) -> Floats:
     out = np.full(len(spec.findings), np.nan, dtype=np.float32)
-    positive = np.maximum(inference.evidence, 0.0).astype(np.float64)
-    totals = positive.sum(axis=(1, 2))
+    drawn = Drawn(inference, spec)
     for words in {f.expected_regions for f in spec.findings}:
-        region = expected_region(inference, spec, words)
-        if region is not None:
-            of = np.array([f.expected_regions == words for f in spec.findings]) & (totals > 0)
-            covered = coverage(region, (positive.shape[1], positive.shape[2]))
-            out[of] = (positive[of] * covered).sum(axis=(1, 2)) / totals[of]
+        cover = drawn.expected_cover(words)
+        if cover is not None:
+            of = np.array([f.expected_regions == words for f in spec.findings])
+            out[of] = shares_inside(inference.evidence[of], cover)
     return out
 
 
@@ -223,18 +221,29 @@ def _in_margin(positive: Floats, geometry: Geometry) -> Floats:
 
 def in_common_frame(values: Floats, geometry: Geometry, body: Frame | None) -> Floats:
     """``[K, GRID, GRID]``: maps ``[K, h, w]`` over the model's square in the body's frame; 0 off the picture."""
-    out = np.zeros((len(values), GRID, GRID), dtype=np.float32)
     if body is None:
-        return out
+        return np.zeros((len(values), GRID, GRID), dtype=np.float32)
     steps = ((np.arange(GRID) + 0.5) / GRID * 2 - 1) * REACH
     rows, columns = (centre + steps * spread for centre, spread in zip(body.centre, body.spread, strict=True))
     points = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1)
     cells = np.array(values.shape[1:]) / np.array(geometry.model_shape)
-    at = np.moveaxis(geometry.to_model(points) * cells - 0.5, -1, 0)
+    at = np.clip(geometry.to_model(points) * cells - 0.5, 0.0, np.array(values.shape[1:]) - 1.0)
     inside = ((points >= 0) & (points <= np.array(geometry.source_shape))).all(axis=-1)
-    for k, value in enumerate(values):
-        out[k] = np.where(inside, ndimage.map_coordinates(value, at, order=1, mode="nearest"), 0.0)
-    return out
+    found = np.where(inside, _between(values, at[..., 0], at[..., 1]), np.float32(0.0))
+    return np.ascontiguousarray(found)
+
+
+def _between(values: Floats, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> Floats:
+    """Bilinear interpolation of maps ``[K, h, w]`` at cells' coordinates, all within the grid."""
+    top, left = (np.floor(at).astype(np.intp) for at in (rows, columns))
+    down, across = rows - top, columns - left
+    below, right = (np.minimum(at + 1, side - 1) for at, side in zip((top, left), values.shape[1:], strict=True))
+    return (
+        values[:, top, left] * (1 - down) * (1 - across)
+        + values[:, top, right] * (1 - down) * across
+        + values[:, below, left] * down * (1 - across)
+        + values[:, below, right] * down * across
+    ).astype(np.float32)
 
 
 def _each_to_one(maps: Floats) -> Floats:
