@@ -62,3 +62,10 @@ export function plain(name: string): string {
 export function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
+
+/** Kind and description, the kind once: "CT head without contrast". */
+export function examination(study: { modality: string; description: string; body_part: string }): string {
+  const words = study.description || study.body_part;
+  const isSaid = words.toUpperCase().split(/[^A-Z0-9]+/).includes(study.modality.toUpperCase());
+  return isSaid ? words : [study.modality, words].filter(Boolean).join(" ");
+}

@@ -105,6 +105,11 @@ def positive(client: httpx.Client) -> dict:
     return next(item for item in found["items"] if item["positives"])
 
 
+def test_an_image_names_the_sides_that_its_header_states(client):
+    view = client.get(f"/studies/{positive(client)['study_key']}").json()
+    assert view["series"][0]["images"][0]["sides"] == ["R", "L", "H", "F"]
+
+
 def test_the_worklist_puts_what_is_positive_first_and_counts(client):
     found = client.post("/worklist", json={}).json()
     assert [bool(item["positives"]) for item in found["items"]] == [True, False]

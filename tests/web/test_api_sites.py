@@ -184,6 +184,33 @@ def test_in_an_emergency_one_study_opens_to_one_person_and_everybody_hears_of_it
     assert "Emergency Override Started" in message(alert, Reporter())
 
 
+def test_meters_and_the_audit_log_hold_the_own_sites(running) -> None:
+    people = running.installation.people
+    for name in READERS:
+        people.change(name, by="test", roles=("senior", "qa", "auditor", "administrator"))
+    with signed_in(running, "all") as client:
+        key = listed(client)["N1"]
+        view = client.get(f"/api/studies/{key}").json()
+        north = view["series"][0]["images"][0]["frames_url"].split("/")[3]
+        accepted = [
+            {"engine": f["engine"], "key": f["key"], "assessment": "accepted"}
+            for f in view["findings"]
+            if f["positive"]
+        ]
+        body = {"idempotency_key": str(uuid.uuid4()), "report_id": view["report_id"], "is_final": True}
+        assert client.post(f"/api/studies/{key}/lease", json={"break_reason": "a test"}).status_code == 200
+        signed = client.post(f"/api/studies/{key}/decision", json=body | {"findings": accepted})
+        assert signed.status_code == 201, signed.text
+    for name, is_seen in (("ned", True), ("all", True), ("sue", False)):
+        with signed_in(running, name) as client:
+            meters = client.get("/api/oversight").json()
+            assert meters["totals"]["n"] == (len(accepted) if is_seen else 0)
+            entries = client.get("/api/audit", params={"from_sequence": 1, "limit": 500}).json()["entries"]
+            assert entries
+            assert (north in {each["study_instance_uid"] for each in entries}) == is_seen
+            assert client.post("/api/audit/verify").json()["verified"]
+
+
 def test_sites_change_while_somebody_is_signed_in(running) -> None:
     with signed_in(running, "ned") as client:
         key = listed(client)["N1"]

@@ -27,7 +27,8 @@ export function blank(): Image {
   const image: Image = {
     image_key: -1, frames_url: "", frame: 1, rows: 8, columns: 8, bits_allocated: 16, bits_stored: 12, is_signed: false,
     photometric: "MONOCHROME2", slope: 1, intercept: 0, window: { center: 2048, width: 4096 }, voi_function: "linear",
-    pixel_spacing_mm: null, spacing_kind: "none", laterality: null, view: null, position_mm: null, orientation: null, evidence: {},
+    pixel_spacing_mm: null, spacing_kind: "none", laterality: null, view: null, position_mm: null, orientation: null,
+    sides: null, evidence: {},
   };
   const id = imageIdOf(image);
   cache.putImageLoadObject(id, { promise: Promise.resolve(made(id, image, new ArrayBuffer(128))) as never });

@@ -16,6 +16,9 @@ export type Scene = {
 
 const LINE = "#ffd27a";
 const REGION = "#8fd6ff";
+const SIDE = "#cfd6de";
+/** How far from the edges of the canvas a side is named, at least; on the right stand the colour bar and the stack. */
+const EDGE = { left: 16, right: 68, top: 16, bottom: 16 };
 
 /** Draws a scene with the viewport's own transformation; `image` tells spacing and size. */
 export function draw(canvas: HTMLCanvasElement, affine: Affine | null, image: Image | undefined, scene: Scene): void {
@@ -38,12 +41,13 @@ export function draw(canvas: HTMLCanvasElement, affine: Affine | null, image: Im
     if (region.image_key === image.image_key) pen.region(region, isActive);
   }
   for (const measure of scene.measures) if (measure.image_key === image.image_key) pen.measure(measure, image);
+  if (image.sides) pen.sides(image.sides, image);
 }
 
 function isEmpty(scene: Scene, image: Image): boolean {
   const isHere = (thing: { image_key: number }) => thing.image_key === image.image_key;
   const hasMap = scene.map !== null && isHere(scene.map) && (scene.isContour || scene.picture !== null);
-  return !hasMap && !scene.measures.some(isHere) && !scene.regions.some(({ region }) => isHere(region));
+  return !hasMap && !image.sides && !scene.measures.some(isHere) && !scene.regions.some(({ region }) => isHere(region));
 }
 
 class Pen {
@@ -95,11 +99,39 @@ class Pen {
     const [x, y] = this.at(last);
     const text = measured(measure, image);
     this.context.font = `${13 * this.ratio}px system-ui, sans-serif`;
+    this.#word(text, x + 8 * this.ratio, y - 8 * this.ratio, LINE);
+  }
+
+  /** The patient's sides in letters, each at its edge of the image, or at that of the canvas where the image goes beyond. */
+  sides([left, right, top, bottom]: NonNullable<Image["sides"]>, image: Image): void {
+    const [row, column] = [(image.rows - 1) / 2, (image.columns - 1) / 2];
+    const { width, height } = this.context.canvas;
+    const within = (at: number, most: number, before: number, after: number) =>
+      Math.min(Math.max(at, before * this.ratio), most - after * this.ratio);
+    this.context.font = `600 ${14 * this.ratio}px system-ui, sans-serif`;
+    this.context.textAlign = "center";
+    this.context.textBaseline = "middle";
+    const places: [string, Point][] = [
+      [left, [row, 0]],
+      [right, [row, image.columns - 1]],
+      [top, [0, column]],
+      [bottom, [image.rows - 1, column]],
+    ];
+    for (const [letters, place] of places) {
+      const [x, y] = this.at(place);
+      const [to, down] = [within(x, width, EDGE.left, EDGE.right), within(y, height, EDGE.top, EDGE.bottom)];
+      this.#word(letters, to, down, SIDE);
+    }
+    this.context.textAlign = "start";
+    this.context.textBaseline = "alphabetic";
+  }
+
+  #word(text: string, x: number, y: number, colour: string): void {
     this.context.lineWidth = 3 * this.ratio;
     this.context.strokeStyle = "#000c";
-    this.context.strokeText(text, x + 8 * this.ratio, y - 8 * this.ratio);
-    this.context.fillStyle = LINE;
-    this.context.fillText(text, x + 8 * this.ratio, y - 8 * this.ratio);
+    this.context.strokeText(text, x, y);
+    this.context.fillStyle = colour;
+    this.context.fillText(text, x, y);
   }
 
   #line(points: Point[], how: { isClosed: boolean; colour: string; width: number }): void {

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Finding, FindingMap, Image, Prior, Region, StudyView } from "../api/types";
-import { capital, date } from "../words";
+import { capital, date, examination } from "../words";
 import type { Film, Look } from "../viewer/film";
 import { picture, pictureNow } from "../viewer/maps";
 import type { Scene } from "../viewer/scene";
@@ -96,7 +96,7 @@ function regionsOf(signing: Signing): { region: Region; isActive: boolean }[] {
 }
 
 function labelOf(study: StudyView, finding: Finding | null, hasMap: boolean): string {
-  const what = [study.modality, study.description || study.body_part].filter(Boolean).join(" ");
+  const what = examination(study);
   return hasMap && finding ? `${what}, with the map of ${finding.display}${finding.zone ? `, ${finding.zone}` : ""}` : what;
 }
 
@@ -145,8 +145,9 @@ function SeriesName({ study, looking }: { study: StudyView; looking: Looking }) 
 function PriorFilm({ prior, look, share, series }: { prior: Prior; look: Look | null; share: number; series: number }) {
   const images = useMemo(() => (prior.series[series] ?? prior.series[0])?.images ?? [], [prior, series]);
   const [film, setFilm] = useState<Film | null>(null);
-  const [index, setIndex] = useState(0);
-  useEffect(() => setIndex(Math.round(share * Math.max(0, images.length - 1))), [share, images]);
+  const alike = Math.round(share * Math.max(0, images.length - 1));
+  const [index, setIndex] = useState(alike);
+  useEffect(() => setIndex(alike), [alike, images]);
   useEffect(() => {
     if (film && look) film.look = look;
   }, [film, look]);

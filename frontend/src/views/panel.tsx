@@ -210,7 +210,7 @@ function Changes({ study }: { study: StudyView }) {
     <section>
       <h3>Since {date(prior.studied_at)}</h3>
       {study.changes.length === 0 ? (
-        <p class="dim">No comparison was made.</p>
+        <p class="dim">To be looked at beside; no finding was compared.</p>
       ) : (
         <table class="changes">
           <tbody>

@@ -3,7 +3,7 @@ import { api, problemOf, type Problem } from "../api/client";
 import type { Finding, Session, StudyView, Vocabulary } from "../api/types";
 import { nameOf } from "../decision/draft";
 import { useKeys } from "../keys";
-import { about, moment, person } from "../words";
+import { about, examination, moment, person } from "../words";
 import { dropPixels, warmViewer } from "../viewer/film";
 import { dropMaps } from "../viewer/maps";
 import { Closed } from "./closed";
@@ -99,7 +99,7 @@ function Open({ study, vocabulary, session, onBack, onStudy, onReload }: OpenPro
 
 function Head({ study, session, onBack }: { study: StudyView; session: Session; onBack: () => void }) {
   const { patient } = study;
-  const what = [study.modality, study.description || study.body_part].filter(Boolean).join(" ");
+  const what = examination(study);
   const rest = [about(patient), patient.id, what, moment(study.studied_at), study.accession_number && `acc ${study.accession_number}`];
   return (
     <header class="top">

@@ -3,7 +3,7 @@ import { api, problemOf, type Problem } from "../api/client";
 import type { Item, StudyState, Worklist as List, WorklistQuery } from "../api/types";
 import { useKeys } from "../keys";
 import { go } from "../route";
-import { about, duration, moment, person, plain, probability } from "../words";
+import { about, duration, examination, moment, person, plain, probability } from "../words";
 import { Filters } from "./filters";
 import { Strokes, Trouble, Waiting } from "./parts";
 
@@ -154,7 +154,7 @@ function Row({ item }: { item: Item }) {
         </div>
       </td>
       <td>
-        <div>{[item.modality, item.description || item.body_part].filter(Boolean).join(" ")}</div>
+        <div>{examination(item)}</div>
         <div class="dim">
           {[moment(item.studied_at), item.accession_number && `acc ${item.accession_number}`, item.has_prior && "prior"]
             .filter(Boolean)

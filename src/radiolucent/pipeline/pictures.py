@@ -14,6 +14,7 @@ from radiolucent.pipeline.study_report import KINDS
 from radiolucent.prepare.element import frame_scope, number, numbers, text
 from radiolucent.prepare.facts import facts
 from radiolucent.prepare.header import read_header
+from radiolucent.prepare.sides import Sides, sides
 from radiolucent.records.image import ImageFacts
 from radiolucent.records.study import InstanceRef
 from radiolucent.store.blobs import Blobs
@@ -22,7 +23,9 @@ from radiolucent.store.work import SourceRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewImage:
-    """One frame. Spacing is ``(between rows, between columns)`` in mm; ``window`` is ``(centre, width)``."""
+    """One frame. Spacing is ``(between rows, between columns)`` in mm; ``window`` is ``(centre, width)``; ``sides`` are
+    the letters at the left, right, upper and lower edge.
+    """
 
     image: InstanceRef
     facts: ImageFacts
@@ -36,6 +39,7 @@ class ViewImage:
     voi_function: str
     spacing_kind: str
     position_mm: tuple[float, ...] | None
+    sides: Sides | None
     orientation: tuple[float, ...] | None
 
 
@@ -113,6 +117,7 @@ class Pictures:
                 photometric=layout.photometric if layout.samples == 1 else "RGB",
                 **_grey(dataset, frame),
                 **_space(dataset, frame),
+                sides=sides(dataset, frame),
             )
             for frame in range(1, layout.frames + 1)
         )

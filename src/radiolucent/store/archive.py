@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, or_, select, true
@@ -81,3 +81,11 @@ def path_of(connection: Connection, sop_instance_uid: str) -> str | None:
         select(instances.c.path).where(instances.c.sop_instance_uid == sop_instance_uid)
     ).scalar()
     return found or None
+
+
+def are_in_sight(connection: Connection, study_instance_uids: Collection[str], sight: Sight) -> set[str]:
+    """Those of these studies that somebody may see; one that is not here is in nobody's sight but of everything's."""
+    if sight.is_everything:
+        return set(study_instance_uids)
+    named = studies.c.study_instance_uid.in_(sorted(study_instance_uids))
+    return set(connection.execute(select(studies.c.study_instance_uid).where(named, in_sight(sight))).scalars())

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, select, update
 
 from radiolucent.records.decision import Decision, Lease, Opinion
+from radiolucent.records.person import EVERYTHING, Sight
 from radiolucent.records.study import Priority, StudyReport
 from radiolucent.store import kept
+from radiolucent.store.archive import in_sight
 from radiolucent.store.documents import from_text, to_text
 from radiolucent.store.kept import SIGNED, ObjectRow, Purpose
 from radiolucent.store.schema import decisions, leases, opinions, results, studies
@@ -100,9 +102,10 @@ def same_request(connection: Connection, idempotency_key: str) -> Decision | Non
     return None if text is None else from_text(Decision, text)
 
 
-def between(connection: Connection, since: float, until: float) -> Iterator[Decision]:
-    """Decisions signed in a span of time, oldest first."""
-    rows = select(decisions.c.body).where(decisions.c.signed_at >= since, decisions.c.signed_at < until)
+def between(connection: Connection, since: float, until: float, sight: Sight = EVERYTHING) -> Iterator[Decision]:
+    """Decisions on studies in sight that were signed in a span of time, oldest first."""
+    joined = select(decisions.c.body).join(studies, studies.c.study_key == decisions.c.study_key)
+    rows = joined.where(decisions.c.signed_at >= since, decisions.c.signed_at < until, in_sight(sight))
     for row in connection.execution_options(yield_per=200).execute(rows.order_by(decisions.c.signed_at)):
         yield from_text(Decision, row.body)
 

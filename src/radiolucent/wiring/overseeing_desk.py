@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from radiolucent.audit.key import PublicKeys
 from radiolucent.pipeline.journal import Journal
 from radiolucent.records.audit import AuditEntry
 from radiolucent.records.decision import Decision
+from radiolucent.records.person import Sight
 from radiolucent.records.study import StudyReport
 from radiolucent.review import meters
-from radiolucent.store import decisions, truths, work
+from radiolucent.store import archive, decisions, truths, work
 from radiolucent.web.api.caller import Caller
 from radiolucent.web.api.ports import Meant
 
@@ -40,7 +42,7 @@ class OverseeingDesk:
         """Rows of agreement, totals, whether readers move to the engine, and rely on it where it is wrong."""
         since, until = self._span(wanted.since, wanted.until)
         with self._journal.reading() as connection:
-            cases = [each for each in _cases(connection, since, until) if _is_meant(each, wanted)]
+            cases = [each for each in _cases(connection, since, until, caller.sight) if _is_meant(each, wanted)]
         with self._journal.entry() as entry:
             entry.audit("access", actor=caller.name, peer=caller.peer, resource="oversight", decisions=len(cases))
         rows = [row for row in meters.rows(cases) if _is_row(row, wanted)]
@@ -62,16 +64,21 @@ class OverseeingDesk:
         return first, datetime.combine(end, time(), zone).timestamp() + timedelta(days=1).total_seconds()
 
     def audit(self, caller: Caller, from_sequence: int | None, limit: int) -> list[Json]:
-        """Entries of the log from a sequence number on, or its last ones."""
+        """Entries of the log from a sequence number on, or its last ones; not those of studies out of sight."""
         with self._journal.entry() as entry:
             last = entry.audit("access", actor=caller.name, peer=caller.peer, resource="audit_log")
         after = max(0, last - limit) if from_sequence is None else from_sequence - 1
-        found = []
-        for each in self._journal.log.entries(after):
-            found.append(_entry(each))
-            if len(found) == limit:
-                break
-        return found
+        found: list[Json] = []
+        entries = iter(self._journal.log.entries(after))
+        while len(found) < limit and (read := [_entry(each) for each in islice(entries, limit)]):
+            found += self._in_sight(read, caller.sight)
+        return found[:limit]
+
+    def _in_sight(self, read: list[Json], sight: Sight) -> list[Json]:
+        named = {uid for each in read if (uid := each["study_instance_uid"])}
+        with self._journal.reading() as connection:
+            seen = archive.are_in_sight(connection, named, sight)
+        return [each for each in read if not each["study_instance_uid"] or each["study_instance_uid"] in seen]
 
     def verify(self, caller: Caller) -> Json:
         """Whether every entry is as it was written."""
@@ -88,9 +95,9 @@ class OverseeingDesk:
         }
 
 
-def _cases(connection: Any, since: float, until: float) -> Iterator[meters.Case]:
+def _cases(connection: Any, since: float, until: float, sight: Sight) -> Iterator[meters.Case]:
     opinions, known = decisions.first_opinions(connection), truths.by_study(connection)
-    for made in decisions.between(connection, since, until):
+    for made in decisions.between(connection, since, until, sight):
         about = _report(connection, made)
         if about is not None:
             opinion = opinions.get((made.study_key, made.report_id, made.reader.name))

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from radiolucent.errors import InputRefused
 from radiolucent.explain.shown import grid
+from radiolucent.pipeline import priors
 from radiolucent.pipeline.holding import Holding, Visitor
 from radiolucent.pipeline.journal import Journal
 from radiolucent.pipeline.pictures import Pictures, ViewImage, ViewSeries
-from radiolucent.pipeline.priors import folder_of
 from radiolucent.pipeline.study_context import study_context
 from radiolucent.records.decision import Lease, ReaderRef
 from radiolucent.records.engine import EngineSpec
@@ -130,7 +130,7 @@ class ReadingDesk:
             opinion=opinion,
             is_decided=any(each.report_id == report.report_id for each in made),
         )
-        folder = folder_of(self._blobs.root, study_key, 0 if report is None else report.revision)
+        folder = priors.folder_of(self._blobs.root, study_key, 0 if report is None else report.revision)
         return OpenStudy(
             row=row,
             report=report,
@@ -199,7 +199,7 @@ class ReadingDesk:
             ),
             "findings": [] if shown is None else self._findings(opened, shown),
             "refusals": [] if report is None else [{"code": each.code, "text": each.text} for each in report.refusals],
-            "priors": [] if report is None else self._priors(caller, report, hidden=opened.is_hidden),
+            "priors": [] if report is None else self._priors(caller, opened, report),
             "changes": [] if shown is None else study_view.changes_json(shown),
             "decision": None if decision is None else decision_json(decision, sent),
             "lease": None if lease is None else {**worklist.held(lease), "is_mine": lease.holder.name == caller.name},
@@ -234,8 +234,11 @@ class ReadingDesk:
             )
         return made
 
-    def _priors(self, caller: Caller, report: StudyReport, *, hidden: bool) -> list[Json]:
+    def _priors(self, caller: Caller, opened: OpenStudy, report: StudyReport) -> list[Json]:
+        """What the report was compared with, else the last study of the kind, to be looked at beside."""
         found = {f.change.prior_study_instance_uid: f.change.prior_date for f in report.findings if f.change}
+        if not found and (last := self._last_before(opened)) is not None:
+            found = {last.study_instance_uid: last.date}
         made = []
         for uid, day in found.items():
             with self._journal.reading() as connection:
@@ -252,13 +255,19 @@ class ReadingDesk:
                     "description": "" if said is None else said.context.description,
                     "series": study_view.series_json(series, uid, None),
                     "findings": []
-                    if said is None or hidden
+                    if said is None or opened.is_hidden
                     else [
                         {n: getattr(f, n) for n in ("key", "display", "positive", "probability")} for f in said.findings
                     ],
                 }
             )
         return made
+
+    def _last_before(self, opened: OpenStudy) -> priors.Prior | None:
+        with self._journal.reading() as connection:
+            kept = priors.kept_before(connection, opened.row)
+            headers = [each.header for each in work.sources(connection, opened.row.study_key)] if kept else []
+        return priors.prior_of(kept, opened.row, headers, root=self._blobs.root) if headers else None
 
     def map(self, caller: Caller, study_key: str, image_key: int, engine: str, finding: str) -> NDArray[np.uint8]:
         """A finding's map on an image.

@@ -134,6 +134,7 @@ def _image(image: ViewImage, key: int, study_uid: str, evidence: Evidence | None
         "view": facts.view,
         "position_mm": image.position_mm,
         "orientation": image.orientation,
+        "sides": image.sides,
         "evidence": shares,
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from radiolucent.errors import InputRefused, PeerUnavailable, RadiolucentError, SettingsError
 from radiolucent.pipeline.attempts import SignInRefused
@@ -43,6 +44,7 @@ def install(app: FastAPI) -> None:
     """Let an application answer errors in this form."""
     app.add_exception_handler(RadiolucentError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _unreadable)
 
 
 def _refused(_request: Request, error: Exception) -> JSONResponse:
@@ -76,4 +78,18 @@ def _invalid(_request: Request, error: Exception) -> JSONResponse:
             "action": "Mend the request.",
         },
         422,
+    )
+
+
+def _unreadable(_request: Request, error: Exception) -> JSONResponse:
+    """The framework's own refusal, of a body that is no JSON at all."""
+    assert isinstance(error, HTTPException)
+    return JSONResponse(
+        {
+            "code": "body_unreadable",
+            "found": "a body that cannot be read as JSON",
+            "expected": "the form that the API's description gives",
+            "action": "Mend the request.",
+        },
+        error.status_code,
     )

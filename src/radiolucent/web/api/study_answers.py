@@ -102,7 +102,7 @@ class Window(Answer):
 
 
 class Image(Answer):
-    """A frame, and the share of each finding's map on it."""
+    """A frame with the share of each finding's map on it, and letters at its left, right, upper and lower edge."""
 
     image_key: int
     frames_url: str
@@ -123,6 +123,7 @@ class Image(Answer):
     view: str | None
     position_mm: list[float] | None
     orientation: list[float] | None
+    sides: tuple[str, str, str, str] | None
     evidence: dict[str, float]
 
 
