@@ -110,6 +110,17 @@ def test_a_site_names_its_own_codes(spec: EngineSpec, tmp_path: Path) -> None:
         codes_of([spec], table)
 
 
+def test_a_finding_is_known_by_snomed_and_by_radlex() -> None:
+    chest = parse((Path(__file__).parents[2] / "engines/chest-film/engine.toml").read_bytes())
+    known = codes_of([chest])
+    assert known[("SCT", "36118008")] == known[("RADLEX", "RID5352")] == ("pneumothorax",)
+    assert known[("RADLEX", "RID28530")] == ("lung_opacity",)
+    assert {key for (scheme, _), keys in known.items() for key in keys if scheme == "RADLEX"} == {
+        *("pneumothorax", "effusion", "atelectasis", "consolidation", "pneumonia", "edema", "emphysema", "nodule"),
+        "lung_opacity",
+    }
+
+
 # --- onto images ---
 
 

@@ -9,7 +9,16 @@ import pytest
 
 from radiolucent.errors import PeerRefused, PeerUnavailable
 from radiolucent.ingest.pull import Candidate, Pace, PullLimits
-from radiolucent.ingest.pull_cohort import MOST_LISTED, Harvest, Manners, Pulled, StudyQuery, Wanted, pull_cohort
+from radiolucent.ingest.pull_cohort import (
+    MOST_LISTED,
+    WAITS_S,
+    Harvest,
+    Manners,
+    Pulled,
+    StudyQuery,
+    Wanted,
+    pull_cohort,
+)
 
 WANTED = Wanted(modalities=("CR",), since=date(2026, 1, 1), until=date(2026, 1, 3))
 
@@ -148,15 +157,35 @@ def test_what_is_whole_is_not_asked_for_again_and_what_is_not_is() -> None:
     assert [each.images for each in found.studies] == [1, 2]
 
 
-def test_an_archive_that_is_away_ends_the_run() -> None:
+def test_an_archive_that_is_away_is_asked_again_and_in_the_end_ends_the_run() -> None:
     archive = Archive(study(1))
+    answers = archive.list_studies
+    left = [2]
 
     def away(query: StudyQuery, *, most: int) -> tuple[Candidate, ...]:
-        raise PeerUnavailable("peer_unreachable", found="", expected="", action="")
+        left[0] -= 1
+        if left[0] >= 0:
+            raise PeerUnavailable("peer_unreachable", found="", expected="", action="")
+        return answers(query, most=most)
 
     archive.list_studies = away  # type: ignore[method-assign]
+    assert len(archive.pull(replace(WANTED, since=date(2026, 1, 3))).studies) == 1
+    assert archive.waits[:2] == [*WAITS_S[:2]]
+    left[0] = 99
     with pytest.raises(PeerUnavailable):
         archive.pull()
+
+
+def test_a_full_disk_ends_the_run_at_once() -> None:
+    archive = Archive(study(1))
+
+    def full(query: StudyQuery, *, most: int) -> tuple[Candidate, ...]:
+        raise PeerUnavailable("storage_full", found="", expected="", action="")
+
+    archive.list_studies = full  # type: ignore[method-assign]
+    with pytest.raises(PeerUnavailable):
+        archive.pull()
+    assert archive.waits == []
 
 
 def test_an_answer_that_is_cut_off_is_said() -> None:

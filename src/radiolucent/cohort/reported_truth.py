@@ -14,7 +14,7 @@ from pathlib import Path
 from radiolucent.cohort.truth import read_table, wrong
 from radiolucent.records.engine import EngineSpec
 from radiolucent.records.reported import Reported, Statement
-from radiolucent.standards.code_systems import scheme_of
+from radiolucent.standards.code_systems import RADLEX_OF, scheme_of
 
 Findings = Mapping[tuple[str, str], tuple[str, ...]]
 """Finding keys by scheme and value of a code."""
@@ -81,7 +81,7 @@ class _Study:
 
 
 def codes_of(specs: Sequence[EngineSpec], path: Path | None = None) -> Findings:
-    """The codes of the engines' findings, and those that a site's own table gives them (``scheme,code,finding``).
+    """The codes of the engines' findings, in RadLex too, and those of a site's own table (``scheme,code,finding``).
 
     Raises
     ------
@@ -93,6 +93,8 @@ def codes_of(specs: Sequence[EngineSpec], path: Path | None = None) -> Findings:
     found: dict[tuple[str, str], set[str]] = {}
     for known, key in every:
         found.setdefault((known.scheme, known.value), set()).add(key)
+        if known.scheme == "SCT" and known.value in RADLEX_OF:
+            found.setdefault(("RADLEX", RADLEX_OF[known.value]), set()).add(key)
     for scheme, code, key in () if path is None else _own(path, {key for _, key in every}):
         found.setdefault((scheme_of(scheme), code), set()).add(key)
     return {code: tuple(sorted(keys)) for code, keys in found.items()}

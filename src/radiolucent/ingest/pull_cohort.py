@@ -11,13 +11,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
-from radiolucent.errors import PeerRefused
+from radiolucent.errors import PeerRefused, PeerUnavailable
 from radiolucent.ingest.pull import Candidate, Fetched, Keep, Pace, PullLimits
 
 MOST_LISTED = 2000
 """Studies of one day and modality that are listened to."""
+WAITS_S = (5.0, 30.0, 120.0)
+"""After each failure, before an archive that does not answer is asked again."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +147,25 @@ class Manners:
         """Wait for what was just given."""
         self.sleep(images / self.images_per_second)
 
+    def ask(self, request: Callable[[], T]) -> T:
+        """The answer to a request, in its turn; an archive that does not answer is asked again a few times.
+
+        Raises
+        ------
+        PeerUnavailable
+            It did not answer, or our disk is full.
+        """
+        for wait in WAITS_S:
+            self.pace.wait()
+            try:
+                return request()
+            except PeerUnavailable as error:
+                if error.code == "storage_full":
+                    raise
+                self.sleep(wait)
+        self.pace.wait()
+        return request()
+
 
 def pull_cohort(
     archive: CohortArchive,
@@ -165,7 +188,7 @@ def pull_cohort(
     Raises
     ------
     PeerUnavailable
-        The archive did not answer, or our disk is full. What is here is known the next time.
+        The archive did not answer though it was asked again, or our disk is full. What is here is known the next time.
     PeerRefused
         The archive does not answer such questions. One study that it refuses is counted instead.
     """
@@ -185,16 +208,14 @@ def pull_cohort(
         if why is not None:
             left_out[why] += 1
             continue
-        manners.pace.wait()
-        done[uid] = _fetched(fetch, uid)
+        done[uid] = _fetched(fetch, uid, manners)
         manners.after(done[uid].images)
     return Harvest(studies=tuple(done.values()), left_out=dict(left_out))
 
 
 def _listed(archive: CohortArchive, wanted: Wanted, left_out: Counter[str], manners: Manners) -> Iterator[Candidate]:
     for query in wanted.queries():
-        manners.pace.wait()
-        found = archive.list_studies(query, most=MOST_LISTED)
+        found = manners.ask(partial(archive.list_studies, query, most=MOST_LISTED))
         if len(found) >= MOST_LISTED:
             left_out[f"beyond {MOST_LISTED} studies of one answer (at least)"] += 1
         yield from (each for each in found if not each.modalities or query.modality in each.modalities)
@@ -214,15 +235,14 @@ def _unwanted(
     if candidate.instances is not None and candidate.instances > limits.instances:
         return f"with more than {limits.instances} instances"
     if wanted.body_part:
-        manners.pace.wait()
-        parts = archive.describe(candidate).body_parts
+        parts = manners.ask(partial(archive.describe, candidate)).body_parts
         if parts and wanted.body_part.upper() not in parts:
             return "of another body part"
     return None
 
 
-def _fetched(fetch: Callable[[str], Pulled], study_instance_uid: str) -> Pulled:
+def _fetched(fetch: Callable[[str], Pulled], study_instance_uid: str, manners: Manners) -> Pulled:
     try:
-        return fetch(study_instance_uid)
+        return manners.ask(partial(fetch, study_instance_uid))
     except PeerRefused as error:
         return Pulled(study_instance_uid=study_instance_uid, images=0, is_whole=False, code=error.code)

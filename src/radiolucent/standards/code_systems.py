@@ -62,6 +62,18 @@ PRESENCE = {
 }
 """Whether a code that stands as a value says that the thing asked for is there."""
 
+RADLEX_OF = {
+    "36118008": "RID5352",  # pneumothorax
+    "60046008": "RID34539",  # pleural effusion
+    "46621007": "RID28493",  # atelectasis
+    "95436008": "RID43255",  # consolidation
+    "233604007": "RID5350",  # pneumonia
+    "19242006": "RID4866",  # pulmonary edema
+    "87433001": "RID4799",  # pulmonary emphysema
+    "427359005": "RID50149",  # pulmonary nodule
+}
+"""RadLex identifiers of findings that SNOMED CT names, as tables of chest findings for radiology reports list them."""
+
 
 def scheme_of(said: str) -> str:
     """The designator of a system, whatever names it; one that is not known here keeps its own name."""
