@@ -88,8 +88,9 @@ def films(folder: Path, *, count: int = FILMS, folders: int) -> Files:
 
 def send(files: Files, port: int) -> None:
     """All files by ``storescu``, one association for each folder, all at once."""
+    storescu = servers.dcmtk("storescu")
     servers.run_all(
-        [["storescu", "--quiet", "-aec", "ANY", "+sd", "127.0.0.1", port, folder] for folder in files.folders]
+        [[storescu, "--quiet", "-aec", "ANY", "+sd", "127.0.0.1", port, folder] for folder in files.folders]
     )
 
 
@@ -133,7 +134,7 @@ def _empty(folder: Path) -> None:
 
 def run(runs: int) -> list[Table]:
     """Slices and films, over one association and over eight."""
-    if shutil.which("storescu") is None or shutil.which("Orthanc") is None:
+    if servers.dcmtk("storescu") is None or shutil.which("Orthanc") is None:
         print("receiving: skipped, needs the Debian packages dcmtk and orthanc\n")
         return []
     rows: list[tuple[Cell, ...]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -84,10 +85,16 @@ def orthanc(folder: Path, *, port: int) -> list[object]:
     return ["Orthanc", path]
 
 
+def dcmtk(name: str) -> str | None:
+    """A program of DCMTK: pynetdicom puts one of the same name, with other options, beside our Python."""
+    beside = Path(sys.executable).parent
+    return shutil.which(name, path=os.pathsep.join(p for p in os.get_exec_path() if Path(p) != beside))
+
+
 def storescp(folder: Path, *, port: int) -> list[object]:
     """The command line of ``storescp``, a child for each association."""
     (folder / "storage").mkdir(parents=True, exist_ok=True)
-    return ["storescp", "--quiet", "--fork", "--max-pdu", PDU, "--output-directory", folder / "storage", port]
+    return [dcmtk("storescp"), "--quiet", "--fork", "--max-pdu", PDU, "--output-directory", folder / "storage", port]
 
 
 def resident_mb(root: psutil.Process) -> tuple[float, int]:
