@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import postgres_server
 import pytest
 from flow import hospital
 from flow.test_flow import Site, site
@@ -77,9 +78,18 @@ def films(place: Site, *, date: str, bright: bool, **changes: object) -> dict[st
 
 
 @pytest.fixture
-def place(tmp_path: Path):
-    with site(tmp_path) as running:
+def place(tmp_path: Path, request: pytest.FixtureRequest):
+    if getattr(request, "param", "sqlite") == "sqlite":
+        with site(tmp_path) as running:
+            yield running
+        return
+    if not postgres_server.is_installed():
+        pytest.skip("no PostgreSQL server here: apt-get install postgresql")
+    with postgres_server.running() as server, site(tmp_path, database_url=server.new_database()) as running:
         yield running
+
+
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.peers)]
 
 
 def report_of(place: Site, row: dict[str, object]):
@@ -87,6 +97,7 @@ def report_of(place: Site, row: dict[str, object]):
         return work.report(connection, str(row["study_key"]))
 
 
+@pytest.mark.parametrize("place", BOTH, indirect=True)
 def test_a_finding_is_new_since_the_study_before(place: Site) -> None:
     first = films(place, date="20250301", bright=False)
     second = films(place, date="20260301", bright=True)

@@ -15,7 +15,15 @@ from report.dicom.test_rejection import report as engines_report
 from radiolucent.errors import InvariantBroken
 from radiolucent.records.engine import Code
 from radiolucent.records.result import EngineRef
-from radiolucent.records.study import Assessed, InstanceRef, PersonFinding, Region, StudyFinding, Verification
+from radiolucent.records.study import (
+    Assessed,
+    InstanceRef,
+    PersonFinding,
+    PriorChange,
+    Region,
+    StudyFinding,
+    Verification,
+)
 from radiolucent.report.dicom.uids import instance_uid
 from radiolucent.report.dicom.verified_report import Predecessors, build_verified_report
 from radiolucent.standards.assessment import REASONS
@@ -153,6 +161,15 @@ def test_a_finding_keeps_the_tracking_uid_of_the_engines_report():
         source_sop_uid=source.SOPInstanceUID, frame_number=1, engine=ENGINE, kind="tracking", key="effusion"
     )
     assert wanted in str(built(CASES["accepted"]))
+
+
+def test_what_changed_since_the_prior_is_said_with_the_finding():
+    since = PriorChange(
+        change="increased", prior_study_instance_uid="2.25.5", prior_date="2025-03-01", prior_probability=0.3
+    )
+    told = groups(built(report([replace(finding(), change=since)])))
+    words = [str(item.TextValue) for group in told for item in group.ContentSequence if item.ValueType == "TEXT"]
+    assert any("Increased since 2025-03-01" in each and "accepted by Dr Ana Ruiz" in each for each in words)
 
 
 def test_each_region_has_a_group_of_one_tracking_uid():

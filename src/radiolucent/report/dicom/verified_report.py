@@ -227,6 +227,8 @@ def _finding(finding: StudyFinding, report: StudyReport, issue: int) -> list[Any
         }
 
     words = assessed_words(finding, report.verification)
+    if finding.change is not None:
+        words = f"{words} {finding.change.words}"
     return _groups(parts, regions, finding.images[:1] or report.images[:1], words)
 
 
