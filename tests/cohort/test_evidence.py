@@ -12,7 +12,7 @@ from pathlib import Path
 import fhir_cases
 import pytest
 from installation_cases import House
-from store_cases import in_work, record
+from store_cases import NOW, in_work, report
 from typer.testing import CliRunner
 
 import radiolucent
@@ -21,6 +21,7 @@ from radiolucent.cohort.evidence.bill import bill, needed
 from radiolucent.cohort.evidence.claims import Row, read_claims, read_risks, read_sources, read_threats
 from radiolucent.cohort.evidence.page import NOT_HERE, grouped
 from radiolucent.report.fhir import systems
+from radiolucent.store import work
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = {"chest-film", "brain-mri-tumor", "head-ct-hemorrhage", "bone-fracture"}
@@ -108,16 +109,19 @@ def test_a_pack_without_an_installation_shows_what_is_not_here(tmp_path: Path) -
     assert page.count("(empty)") >= sum(not c.text for c in CLAIMS), "a gap that nobody filled is seen to be empty"
     assert any("828 train" in line and "212 test" in line for line in said["figures"]["splits"])
     assert not re.search(r"https?://|<script|\sstyle=", page)
-    assert (tmp_path / "pack" / "cards" / "chest-film.md").read_text() == (
-        ROOT / "engines/chest-film/CARD.md"
-    ).read_text()
+    for file, source in (("cards/chest-film.md", "engines/chest-film/CARD.md"), ("conformance/hl7.md", "docs/hl7.md")):
+        assert (tmp_path / "pack" / file).read_bytes() == (ROOT / source).read_bytes()
+    assert all((tmp_path / "pack" / link).is_file() for link in re.findall(r'href="([^#"]+)"', page))
+    fhir_cases.check_legal(json.loads((tmp_path / "pack" / "capability.fhir.json").read_text()))
 
 
 def test_a_pack_of_an_installation_verifies_its_audit_log(tmp_path: Path) -> None:
     house = House(tmp_path)
     with house.journal.entry() as entry:
         entry.audit("start", version="x", worker="w")
-    assert record(house.database, in_work(house.database))
+    job = in_work(house.database)
+    with house.database.transaction() as connection:
+        assert work.record(connection, job, report(job, engines=(fhir_cases.ENGINE,)), (), (), now=NOW + 10)
     house.close()
     config = tmp_path / "radiolucent.toml"
     config.write_text(f'data = "{tmp_path}"\ndatabase_url = "sqlite:///{tmp_path / "store.sqlite"}"\n')
@@ -126,6 +130,10 @@ def test_a_pack_of_an_installation_verifies_its_audit_log(tmp_path: Path) -> Non
     said = json.loads((tmp_path / "pack" / "evidence.json").read_text())
     assert said["audit"]["verified"] is True
     assert said["figures"]["audit"] == ["1 entries, verified"]
+    (start, engine) = said["versions"]
+    assert (start["id"], start["version"], start["times"]) == ("radiolucent", "x", 1)
+    assert (engine["id"], engine["times"], engine["first"], engine["last"]) == ("chest-film", 1, *["2026-01-02"] * 2)
+    assert said["figures"]["versions"][0].startswith("radiolucent x: 1 starts, ")
 
 
 def test_engines_and_cards_are_fhir_resources(tmp_path: Path) -> None:

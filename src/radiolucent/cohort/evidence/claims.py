@@ -14,7 +14,17 @@ from pydantic import BaseModel, ConfigDict
 
 State = Literal["there", "partly", "gap"]
 FigureName = Literal[
-    "engines", "population", "training", "splits", "maps", "validations", "oversight", "drift", "audit", "components"
+    "engines",
+    "population",
+    "training",
+    "splits",
+    "maps",
+    "validations",
+    "oversight",
+    "versions",
+    "drift",
+    "audit",
+    "components",
 ]
 Stride = Literal[
     "Spoofing", "Tampering", "Repudiation", "Information disclosure", "Denial of service", "Elevation of privilege"

@@ -14,6 +14,7 @@ from radiolucent.audit.chain import Verification
 from radiolucent.cohort.drift import Chart
 from radiolucent.cohort.evidence.bill import bill
 from radiolucent.cohort.evidence.claims import read_claims, read_risks, read_threats
+from radiolucent.cohort.evidence.documents import conformance
 from radiolucent.cohort.evidence.page import NOT_HERE, STATES, Asked, render
 from radiolucent.cohort.package import plain
 from radiolucent.deliver.folder import write_bytes
@@ -22,10 +23,27 @@ from radiolucent.judge.judge import engine_ref
 from radiolucent.records.engine import EngineSpec
 from radiolucent.records.result import DISCLAIMER
 from radiolucent.report.dicom.uids import SOFTWARE_DEVICE_UID
-from radiolucent.report.fhir import Carded, transparency_bundle
+from radiolucent.report.fhir import Carded, capability_statement, transparency_bundle
 
 SCHEMA = "radiolucent.evidence/1"
 PARTS = ("train", "val", "test")
+BASE = "http://127.0.0.1:8080/fhir"
+"""Of the FHIR interface, as the settings have it by default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """One version of the software or of an engine (``sha256``: of its graph), and the days on which it was seen.
+
+    ``times`` counts starts of the software, and revisions of results that an engine is named in.
+    """
+
+    id: str
+    version: str
+    sha256: str
+    first: str
+    last: str
+    times: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +58,8 @@ class Sources:
         Number of groups that each engine's package lists, by part, by id; empty where it lists none.
     overridden
         ``(called findings that people decided on, those they rejected or changed)``.
+    versions
+        Which versions of software and engines this installation has used, oldest first.
     validations
         Path and content of ``validation.json`` of each validation.
     """
@@ -50,6 +70,7 @@ class Sources:
     audit: Verification | None
     charts: Sequence[Chart] | None
     overridden: tuple[int, int] | None
+    versions: Sequence[Used]
     validations: Sequence[tuple[str, Mapping[str, Any]]]
 
 
@@ -86,6 +107,7 @@ def figures(sources: Sources, components: int) -> dict[str, list[str]]:
         "maps": [_maps(s) for s in specs],
         "validations": [_validation(name, said) for name, said in sources.validations],
         "oversight": _oversight(sources.overridden),
+        "versions": [*(_used(u) for u in sources.versions), *_changes(sources.validations)],
         "drift": _drift(sources.charts),
         "audit": _audit(sources.audit),
         "components": [f"{components} components, listed in sbom.cdx.json"],
@@ -134,6 +156,18 @@ def _validation(name: str, said: Mapping[str, Any]) -> str:
     )
 
 
+def _used(used: Used) -> str:
+    graph = f" ({used.sha256[:12]})" if used.sha256 else ""
+    what = "results" if used.sha256 else "starts"
+    return f"{used.id} {used.version}{graph}: {used.times} {what}, {used.first} to {used.last}"
+
+
+def _changes(validations: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """The records of a change of version among the validations that are named."""
+    changes = [(Path(name).name, said["change"]) for name, said in validations if said.get("change")]
+    return [f"{made['old']} to {made['new']}: {made['verdict']} ({name})" for name, made in changes]
+
+
 def _oversight(overridden: tuple[int, int] | None) -> list[str]:
     if overridden is None or overridden[0] == 0:
         return []
@@ -156,7 +190,8 @@ def _audit(found: Verification | None) -> list[str]:
 def write_pack(sources: Sources, out: Path, *, made_at: datetime) -> dict[str, int]:
     """Write the pack: page, JSON, FHIR resources, bill of materials, cards; gives the number of claims by state.
 
-    Files are ``index.html``, ``evidence.json``, ``transparency.fhir.json``, ``sbom.cdx.json``, ``cards/*.md``.
+    Files are ``index.html``, ``evidence.json``, ``transparency.fhir.json``, ``capability.fhir.json``,
+    ``sbom.cdx.json``, ``cards/*.md``, ``conformance/*.md``.
     """
     parts = bill()
     asked = Asked(claims=read_claims(), threats=read_threats(), risks=read_risks())
@@ -168,17 +203,22 @@ def write_pack(sources: Sources, out: Path, *, made_at: datetime) -> dict[str, i
         "software": radiolucent.__version__,
         "engines": engines,
         "figures": live,
+        "versions": [asdict(u) for u in sources.versions],
         "claims": [c.model_dump() for c in asked.claims],
         "threats": [t.model_dump() for t in asked.threats],
         "risks": [r.model_dump() for r in asked.risks],
         "audit": None if sources.audit is None else {"verified": sources.audit.verified, **asdict(sources.audit)},
         "disclaimer": DISCLAIMER,
     }
-    (out / "cards").mkdir(exist_ok=True)
-    for name, card in sources.cards.items():
-        write_bytes(out / "cards" / f"{name}.md", card.encode("utf-8"))
+    cards = {f"{name}.md": card.encode("utf-8") for name, card in sources.cards.items()}
+    for folder, files in (("cards", cards), ("conformance", conformance())):
+        (out / folder).mkdir(exist_ok=True)
+        for name, content in files.items():
+            write_bytes(out / folder / name, content)
     _write_json(out / "sbom.cdx.json", parts)
     _write_json(out / "transparency.fhir.json", _transparency(sources, made_at))
+    statement = capability_statement(software_version=radiolucent.__version__, base_url=BASE, now=made_at)
+    _write_json(out / "capability.fhir.json", statement)
     _write_json(out / "evidence.json", plain(document))
     write_bytes(out / "index.html", render(asked, live, engines, made_at).encode("utf-8"))
     return {state: sum(c.state == state for c in asked.claims) for state in STATES}

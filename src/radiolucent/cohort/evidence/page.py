@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import radiolucent
 from radiolucent.cohort.evidence.claims import Claim, Risk, Row, Threat, read_sources
+from radiolucent.cohort.evidence.documents import CONFORMANCE
 from radiolucent.cohort.validation.page import style
 from radiolucent.records.result import DISCLAIMER
 
@@ -42,7 +43,8 @@ def render(
     return environment.get_template("evidence.html.j2").render(
         groups=groups, summary=summary, sources=read_sources(), threats=grouped((t.boundary, t) for t in asked.threats),
         risks=asked.risks, live=live, engines=engines, states=STATES, software=radiolucent.__version__,
-        made_at=made_at.strftime("%Y-%m-%d %H:%M"), not_here=[NOT_HERE], disclaimer=DISCLAIMER, **style(),
+        made_at=made_at.strftime("%Y-%m-%d %H:%M"), not_here=[NOT_HERE], statements=CONFORMANCE,
+        disclaimer=DISCLAIMER, **style(),
     )  # fmt: skip
 
 
