@@ -72,6 +72,7 @@ def test_neither_itself_nor_a_later_study():
 
 def test_times_are_compared_as_far_as_both_are_stated():
     assert chosen(study(1, "20260314"), study(2, "2026031411"), study(3, "")) == ["1.1", "1.3"]
+    assert chosen(study(1, "20260314101112")) == []  # at the same second
     undated = Current(study_instance_uid="1.9", modality="CR", body_part="CHEST")
     assert chosen(study(1, "20990101"), of=undated) == ["1.1"]
 

@@ -312,4 +312,5 @@ def age_at(stated: str, birth_date: str, started: str) -> float | None:
 
 def _is_earlier(started: str, than: str) -> bool:
     length = min(len(started), len(than))
-    return started[:length] <= than[:length]
+    is_told_apart = length >= len("YYYYMMDDHHMMSS")
+    return started[:length] < than[:length] or (started[:length] == than[:length] and not is_told_apart)
