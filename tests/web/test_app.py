@@ -29,6 +29,7 @@ class Site:
     """What an installation would answer."""
 
     wrong: dict[str, str] = field(default_factory=dict)
+    turned: list[tuple[str, str, str]] = field(default_factory=list)
     on_record: list[tuple[str, str, bool, int]] = field(default_factory=list)
 
     def problems(self) -> Mapping[str, str]:
@@ -45,6 +46,9 @@ class Site:
 
     def bundles(self) -> Iterable[Mapping[str, Any]]:
         return [build_bundle(report(), FhirOptions())]
+
+    def turned_away(self, code: str, user: str, peer: str) -> None:
+        self.turned.append((code, user, peer))
 
     def accessed(self, user: str, path: str, *, is_query: bool, status: int, peer: str) -> None:
         self.on_record.append((user, path, is_query, status))

@@ -19,6 +19,7 @@ from web.test_app import Site
 from radiolucent.access.permissions import ROLES, SCOPES, permissions_of
 from radiolucent.audit.canonical import parse
 from radiolucent.records.person import Person
+from radiolucent.web.access import Sparing
 from radiolucent.web.api.endpoints import DOORS, door_need
 from radiolucent.web.api.ports import Access
 from radiolucent.web.app import http_app
@@ -123,6 +124,23 @@ def test_a_token_may_do_what_its_scope_says_and_nothing_else(place: Place, scope
         assert httpx.get(place.url + path, headers={"Authorization": f"Bearer {token}"}).status_code == 401
     place.access.machines.withdraw("one", by="boss")
     assert place.all_asked(token) == CLOSED
+
+
+def test_who_is_turned_away_is_on_record_once_a_minute(place: Place) -> None:
+    token = place.access.machines.make("viewer", ["dicomweb.read"], by="test")
+    for _ in range(3):
+        assert place.ask("dicomweb.read") == 401
+        assert place.ask("dicomweb.store", token) == 403
+        assert place.ask("metrics.read", token) == 403
+    assert place.site.turned == [
+        ("token_missing", "", "127.0.0.1"),
+        ("token_may_not", "viewer", "127.0.0.1"),
+    ]
+
+
+def test_a_flood_of_callers_fills_no_log() -> None:
+    sparing = Sparing()
+    assert sum(sparing.is_due(number) for number in range(2 * Sparing.MOST)) == Sparing.MOST
 
 
 def test_tokens_of_the_file_go_on_working_beside_others(filed: Place) -> None:

@@ -17,7 +17,7 @@ from radiolucent.records.received import Kept, Received
 from radiolucent.store import intake
 from radiolucent.store.blobs import Blobs
 
-AT_THE_DOOR = frozenset({"association_rejected", "caller_refused"})
+AT_THE_DOOR = frozenset({"association_rejected", "caller_refused", "token_missing", "token_may_not"})
 """Refusals of a caller, not of an instance."""
 
 

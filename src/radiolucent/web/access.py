@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from time import monotonic
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse
@@ -25,6 +26,29 @@ REFUSED = {
     401: ("A token is needed: Authorization: Bearer TOKEN\n", {"WWW-Authenticate": "Bearer"}),
     403: ("This token or role may not do this.\n", {"WWW-Authenticate": 'Bearer error="insufficient_scope"'}),
 }
+
+REASONS = {401: "token_missing", 403: "token_may_not"}
+
+
+class Sparing:
+    """Whether something is due again: once a minute of each at most, and of a bounded number, so that nobody floods."""
+
+    EACH_S, MOST = 60.0, 1000
+
+    def __init__(self) -> None:
+        self._last: dict[object, float] = {}
+
+    def is_due(self, what: object) -> bool:
+        """Now is the first time within a minute."""
+        now = monotonic()
+        if now - self._last.get(what, -self.EACH_S) < self.EACH_S:
+            return False
+        if len(self._last) >= self.MOST:
+            self._last = {key: at for key, at in self._last.items() if now - at < self.EACH_S}
+        if len(self._last) >= self.MOST:
+            return False
+        self._last[what] = now
+        return True
 
 
 def read_tokens(path: Path) -> dict[str, str]:
@@ -60,12 +84,21 @@ class DoorGate:
     lets_anonymous
         Whether whoever says nothing of themselves may call as a machine, as long as nobody is known: where there is a
         token or somebody can sign in, nobody is anonymous.
+    turned_away
+        Puts on record that somebody was: code, name, network address. Called once a minute of each, whatever they ask.
     """
 
     def __init__(
-        self, app: ASGIApp, tokens: Mapping[str, str] | None, access: Access | None, *, lets_anonymous: bool
+        self,
+        app: ASGIApp,
+        tokens: Mapping[str, str] | None,
+        access: Access | None,
+        *,
+        lets_anonymous: bool,
+        turned_away: Callable[[str, str, str], None],
     ) -> None:
         self._app, self._tokens, self._access = app, tokens or {}, access
+        self._turned_away, self._told = turned_away, Sparing()
         self._lets_anonymous = lets_anonymous and not self._tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,6 +113,9 @@ class DoorGate:
                 scope["radiolucent_user"], scope[SIGHT] = caller.name, caller.sight
                 status = 200 if need is None or need in caller.permissions else 403
             if status != 200:
+                about = (REASONS[status], "" if caller is None else caller.name, peer_of(scope))
+                if self._told.is_due(about):
+                    await run_in_threadpool(self._turned_away, *about)
                 words, headers = REFUSED[status]
                 await PlainTextResponse(words, status, headers)(scope, receive, send)
                 return

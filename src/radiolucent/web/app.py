@@ -47,6 +47,9 @@ class Operations(Protocol):
     def accessed(self, user: str, path: str, *, is_query: bool, status: int, peer: str) -> None:
         """Put on record that somebody read."""
 
+    def turned_away(self, code: str, user: str, peer: str) -> None:
+        """Put on record that somebody asked for what they may not have."""
+
 
 def http_app(
     operations: Operations,
@@ -84,7 +87,13 @@ def http_app(
         Route("/fhir/{kind}", _asking(lambda r: _search(operations, r, base(r)))),
         Route("/fhir/{kind}/{identity}", _asking(lambda r: _read(operations, r))),
     ]
-    gate = Middleware(DoorGate, tokens=tokens, access=access, lets_anonymous=lets_anonymous)
+    gate = Middleware(
+        DoorGate,
+        tokens=tokens,
+        access=access,
+        lets_anonymous=lets_anonymous,
+        turned_away=lambda *about: operations.turned_away(*about),
+    )
     recording = Middleware(Recording, operations=operations)
     return Starlette(routes=routes, middleware=[*cors(cors_origins), gate, recording])
 

@@ -62,6 +62,10 @@ class RunningOperations:
                 yield build_bundle(hospital.as_known_today(connection, report), self._options, earlier=earlier)
                 earlier.append(report)
 
+    def turned_away(self, code: str, user: str, peer: str) -> None:
+        """Put on record that somebody asked for what they may not have."""
+        self._it.intake.refuse(code, user, peer)
+
     def accessed(self, user: str, path: str, *, is_query: bool, status: int, peer: str) -> None:
         """Put on record that somebody read."""
         parts = urllib.parse.unquote(path).split("/")
