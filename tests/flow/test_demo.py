@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from pathlib import Path
 
 import httpx
 
+from radiolucent.settings import Settings
 from radiolucent.wiring.demo import served
+from radiolucent.wiring.evidence import evidence
+
+
+def the_evidence_is_of_what_was_done(folder: Path, *, decided: int) -> None:
+    """The pack of the demo, built while it is served."""
+    evidence(folder / "pack", settings=Settings(data=folder / "data"), folders=None, validations=())
+    said = json.loads((folder / "pack" / "evidence.json").read_text())
+    assert said["audit"]["verified"] is True
+    assert said["figures"]["oversight"] == [f"0 of {decided} called findings were rejected or changed by a person"]
+    assert {used["id"] for used in said["versions"]} >= {"radiolucent", "chest-film", "bone-fracture"}
+    assert said["figures"]["drift"][0].endswith(" 0 alarms")
 
 
 def test_a_link_leads_to_a_signed_decision(tmp_path: Path) -> None:
@@ -35,5 +48,6 @@ def test_a_link_leads_to_a_signed_decision(tmp_path: Path) -> None:
                 ],
             }
             assert client.post(f"/studies/{view['study_key']}/decision", json=decision).status_code == 201
+        the_evidence_is_of_what_was_done(tmp_path, decided=len(decision["findings"]))
     with served(tmp_path / "data", told.append) as again:
         assert again.studies == 6, "the same folder goes on where it was"
