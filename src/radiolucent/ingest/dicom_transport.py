@@ -66,12 +66,14 @@ class Socket(AssociationSocket):
         if nr_bytes > MOST_PDU_BYTES:
             raise OSError("a PDU longer than any that we accept")
         assert self.socket is not None
-        found = bytearray()
-        while len(found) < nr_bytes:
-            piece = self.socket.recv(min(nr_bytes - len(found), PIECE_BYTES))
-            if not piece:
-                break
-            found += piece
+        found, count = bytearray(nr_bytes), 0
+        with memoryview(found) as room:
+            while count < nr_bytes:
+                came = self.socket.recv_into(room[count : count + PIECE_BYTES])
+                if not came:
+                    break
+                count += came
+        del found[count:]
         return found
 
 
