@@ -94,25 +94,32 @@ def test_the_five_dimensions_and_the_articles_are_asked() -> None:
     assert any(c.state == "gap" for c in CLAIMS)
 
 
-def test_a_pack_without_an_installation_shows_what_is_not_here(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["evidence", "--out", str(tmp_path / "pack")])
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pack of the shipped engines alone."""
+    folder = tmp_path_factory.mktemp("evidence")
+    done = CliRunner().invoke(app, ["evidence", "--out", str(folder)])
     assert done.exit_code == 0, done.output
-    said = json.loads((tmp_path / "pack" / "evidence.json").read_text())
+    return folder
+
+
+def test_a_pack_without_an_installation_shows_what_is_not_here(pack: Path) -> None:
+    said = json.loads((pack / "evidence.json").read_text())
     assert said["software"] == radiolucent.__version__
     assert {e["id"] for e in said["engines"]} == SHIPPED
     assert said["audit"] is None
     assert said["figures"]["audit"] == said["figures"]["drift"] == said["figures"]["oversight"] == [NOT_HERE]
     assert any(line.startswith("chest-film 0.2.0: ") for line in said["figures"]["engines"])
-    page = (tmp_path / "pack" / "index.html").read_text()
+    page = (pack / "index.html").read_text()
     assert page.count(f"</a>: {NOT_HERE}") >= 8
     assert page.count("<b>a gap</b>") == sum(row.state == "gap" for row in (*CLAIMS, *THREATS, *RISKS))
     assert page.count("(empty)") >= sum(not c.text for c in CLAIMS), "a gap that nobody filled is seen to be empty"
     assert any("828 train" in line and "212 test" in line for line in said["figures"]["splits"])
     assert not re.search(r"https?://|<script|\sstyle=", page)
     for file, source in (("cards/chest-film.md", "engines/chest-film/CARD.md"), ("conformance/hl7.md", "docs/hl7.md")):
-        assert (tmp_path / "pack" / file).read_bytes() == (ROOT / source).read_bytes()
-    assert all((tmp_path / "pack" / link).is_file() for link in re.findall(r'href="([^#"]+)"', page))
-    fhir_cases.check_legal(json.loads((tmp_path / "pack" / "capability.fhir.json").read_text()))
+        assert (pack / file).read_bytes() == (ROOT / source).read_bytes()
+    assert all((pack / link).is_file() for link in re.findall(r'href="([^#"]+)"', page))
+    fhir_cases.check_legal(json.loads((pack / "capability.fhir.json").read_text()))
 
 
 def test_a_pack_of_an_installation_verifies_its_audit_log(tmp_path: Path) -> None:
@@ -136,9 +143,8 @@ def test_a_pack_of_an_installation_verifies_its_audit_log(tmp_path: Path) -> Non
     assert said["figures"]["versions"][0].startswith("radiolucent x: 1 starts, ")
 
 
-def test_engines_and_cards_are_fhir_resources(tmp_path: Path) -> None:
-    assert CliRunner().invoke(app, ["evidence", "--out", str(tmp_path)]).exit_code == 0
-    bundle = json.loads((tmp_path / "transparency.fhir.json").read_text())
+def test_engines_and_cards_are_fhir_resources(pack: Path) -> None:
+    bundle = json.loads((pack / "transparency.fhir.json").read_text())
     fhir_cases.check_legal(bundle)
     there = {entry["fullUrl"]: entry["resource"] for entry in bundle["entry"]}
     engines = [r for r in there.values() if r.get("meta", {}).get("profile") == [systems.AI_DEVICE]]

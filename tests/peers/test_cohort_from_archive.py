@@ -102,7 +102,8 @@ def test_a_cohort_is_pulled_measured_and_gone(way: str, archive: Archive, tmp_pa
     assert (said["cohort"]["read"], said["cohort"]["patients"]) == (12, 12), said["cohort"]
     assert said["findings"][0]["positives"] == 6
     assert said["findings"][0]["auc"]["value"] == 1.0
-    assert said["cohort"]["left_out"] == {"studies of another age": 1, "studies of another description": 1}
+    assert said["cohort"]["studies_left_out"] == {"of another age": 1, "of another description": 1}
+    assert "studies left out: of another age" in (tmp_path / "out" / "report.html").read_text()
     assert not (tmp_path / "out" / "pulled").exists(), "no image of a patient is left"
     assert [p for p in (tmp_path / "out").rglob("*") if p.suffix == ".dcm"] == []
 

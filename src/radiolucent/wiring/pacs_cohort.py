@@ -187,9 +187,9 @@ def pulled_roster(
     _put_on_record(settings, row, found)
     told = _told(found)
     if not any(study.images for study in found.studies):
-        raise nothing_to_measure(", ".join(f"{count} {why}" for why, count in told.items()) or "no study that matches")
+        raise nothing_to_measure(", ".join(f"{count} studies {why}" for why, count in told.items()) or "no study")
     roster = read()
-    return replace(roster, left_out={**roster.left_out, **told})
+    return replace(roster, studies_left_out=told)
 
 
 def _row(settings: Settings, name: str) -> ArchiveRow:
@@ -213,12 +213,11 @@ def _leave_only(folder: Path, studies: set[str]) -> None:
 
 def _told(found: Harvest) -> dict[str, int]:
     """What was not measured on, in words: studies that did not match, and what the archive refused."""
-    told = {f"studies {why}": count for why, count in found.left_out.items()}
-    refused = Counter(f"studies refused by the archive ({study.code})" for study in found.studies if study.code)
+    refused = Counter(f"refused by the archive ({study.code})" for study in found.studies if study.code)
     partly = sum(not study.is_whole and study.code is None for study in found.studies)
     empty = sum(study.is_whole and not study.images for study in found.studies)
-    more = {"studies that came in part": partly, "studies without an image of the modality": empty}
-    return {**told, **refused, **{why: count for why, count in more.items() if count}}
+    more = {"come in part, what came is measured": partly, "without an image of the modality": empty}
+    return {**found.left_out, **refused, **{why: count for why, count in more.items() if count}}
 
 
 def _put_on_record(settings: Settings, row: ArchiveRow, found: Harvest) -> None:

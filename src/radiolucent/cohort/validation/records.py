@@ -68,6 +68,8 @@ class Cohort:
         Images that were read here although guards would have refused them.
     twice
         Pairs of images of one content (the first few), and ``twice_count`` in all.
+    studies_left_out
+        Studies of an archive that are none of the cohort, or did not come whole, by why.
     bodiless
         Images in which the engine drew no anatomy, so that their maps have no place in the atlas.
     missing
@@ -80,6 +82,7 @@ class Cohort:
     patients_known: int
     refused: Mapping[str, int]
     left_out: Mapping[str, int]
+    studies_left_out: Mapping[str, int]
     refused_at_run_time: int
     flags: Mapping[str, int]
     twice: tuple[tuple[str, str], ...]

@@ -8,7 +8,7 @@ import io
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -43,6 +43,8 @@ class Roster:
         Images of which no label is known.
     notes
         What else must be known of the truth, in words.
+    studies_left_out
+        Number of studies of an archive that are none of the cohort, or did not come whole, by why.
     """
 
     cases: tuple[Case, ...]
@@ -51,6 +53,7 @@ class Roster:
     unmatched_count: int
     without_truth: int
     notes: tuple[str, ...] = ()
+    studies_left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def digest_of(group: str) -> str:

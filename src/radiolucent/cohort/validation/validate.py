@@ -324,6 +324,7 @@ def cohort_of(roster: Roster, observed: Observed) -> Cohort:
         patients_known=observed.patients_known,
         refused=observed.refused,
         left_out=roster.left_out,
+        studies_left_out=roster.studies_left_out,
         refused_at_run_time=flags.pop("refused_at_run_time", 0),
         flags=dict(flags.most_common()),
         twice=observed.twice[:NAMED],
