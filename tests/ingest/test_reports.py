@@ -185,6 +185,12 @@ def diagnostic(**more: Any) -> dict[str, Any]:
         ({"code": concept(("http://loinc.org", "59776-5")), "valueCodeableConcept": concept((SNOMED, "60046008"))},
          {EFFUSION: True}),
         ({"status": "preliminary", "valueBoolean": True}, {}),
+        ({"code": concept(("http://loinc.org", "59776-5")), "component": [
+            {"code": concept((SNOMED, "36118008")), "valueBoolean": False},
+            {"code": concept((SNOMED, "60046008")), "valueCodeableConcept": concept((SNOMED, "52101004"))},
+            {"code": concept(("http://dicom.nema.org/resources/ontology/DCM", "111012")),
+             "valueCodeableConcept": concept((SNOMED, "75540009"))},
+        ]}, {PNEUMOTHORAX: False, EFFUSION: True}),
     ],
 )  # fmt: skip
 def test_observations_of_a_report(more: dict[str, Any], expected: dict[str, bool]) -> None:

@@ -117,6 +117,7 @@ def test_what_was_pulled_is_kept_when_asked_and_not_pulled_again(archive: Archiv
     kept = ("--keep-images", "--limit", "3")
     assert validate(engine, config, tmp_path / "out", *kept).exit_code == 0
     pulled = tmp_path / "out" / "pulled"
+    assert pulled.stat().st_mode & 0o077 == 0
     first = {path: path.stat().st_mtime_ns for path in pulled.rglob("*.dcm")}
     assert len(first) == 3
     assert validate(engine, config, tmp_path / "out", "--keep-images", "--limit", "5").exit_code == 0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from radiolucent.records.engine import Code
 from radiolucent.records.reported import Reported, Standing, Statement
+from radiolucent.standards import codes
 from radiolucent.standards.code_systems import presence_of, scheme_of
 
 Resource = Mapping[str, Any]
@@ -17,6 +19,7 @@ _ACCESSION = "ACSN"
 _OURS = ("urn:radiolucent:code:study-status", "urn:radiolucent:code:refusal")
 _SUMMARY = frozenset(f"11124{digit}" for digit in range(1, 6))
 """Conclusion codes that say how a reading went (ours, and PS3.16 CID 6047), and no finding."""
+CERTAINTY = replace(codes.CERTAINTY_OF_FINDING, meaning="")
 _MOMENT = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d))?)?)?)?")
 
 
@@ -83,7 +86,7 @@ class _Scope:
             accession_numbers=accessions,
             statements=(
                 *(Statement(codes=_codes(concept), is_present=True) for concept in concepts),
-                *(said for each in results if each.get("status") in FINAL for said in _stated(each)),
+                *(said for each in results if each.get("status") in FINAL for said in _all_stated(each)),
             ),
         )
 
@@ -101,6 +104,12 @@ class _Scope:
         uids = [str(i.get("value") or "").removeprefix(_OID) for i in found if i.get("system") == _DICOM_UID]
         numbers = [str(i.get("value") or "") for i in found if _is_accession(i)]
         return tuple(dict.fromkeys(filter(None, uids))), tuple(dict.fromkeys(filter(None, numbers)))
+
+
+def _all_stated(observation: Resource) -> list[Statement]:
+    """What an Observation says, and each of its components; how sure somebody is, is no finding."""
+    components = [each for each in _maps(observation.get("component")) if CERTAINTY not in _codes(each.get("code"))]
+    return [said for each in (observation, *components) for said in _stated(each)]
 
 
 def _stated(observation: Resource) -> list[Statement]:
@@ -143,8 +152,8 @@ def _is_accession(identifier: Resource) -> bool:
 
 
 def _is_aside(concept: Resource) -> bool:
-    codes = _codes(concept)
-    return bool(codes) and all(c.scheme in _OURS or (c.scheme == "DCM" and c.value in _SUMMARY) for c in codes)
+    said = _codes(concept)
+    return bool(said) and all(c.scheme in _OURS or (c.scheme == "DCM" and c.value in _SUMMARY) for c in said)
 
 
 def _codes(concept: object) -> tuple[Code, ...]:

@@ -144,9 +144,9 @@ def from_pacs(
 
 
 def folder_of(out: Path) -> Path:
-    """Where pulled images lie, made where it is missing."""
+    """Where pulled images lie, made where it is missing; nobody else may look into it."""
     made = out / FOLDER
-    made.mkdir(parents=True, exist_ok=True)
+    made.mkdir(parents=True, exist_ok=True, mode=0o700)
     return made
 
 
