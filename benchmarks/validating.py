@@ -32,7 +32,7 @@ def run(folder: Path | None) -> list[Table]:
     """The chest engine on images of a folder, or on phantoms: by the clock on two cores, by processor time on one."""
     files = wiring.registry(None).files("chest-film")
     with tempfile.TemporaryDirectory() as scratch:
-        paths = _phantoms(Path(scratch)) if folder is None else _some(folder)
+        paths = phantoms(Path(scratch)) if folder is None else some(folder)
         one, two = load(files, threads=1), load(files, threads=2)
         return [
             _table("Graph on two cores, by the clock", two, paths, perf_counter),
@@ -41,7 +41,7 @@ def run(folder: Path | None) -> list[Table]:
 
 
 def _table(title: str, engine: Engine, paths: list[Path], clock: Callable[[], float]) -> Table:
-    made = [prepare(case, engine.spec) for case in _cases(paths)]
+    made = [prepare(case, engine.spec) for case in to_cases(paths)]
     ready = [one for one in made if not isinstance(one, Refused)]
     batches = [ready[i : i + BATCH] for i in range(0, len(ready), BATCH)]
     arrays = [np.stack([one[3].array for one in batch]) for batch in batches]
@@ -70,13 +70,14 @@ def _validated(engine: Engine, batches: list[list[Prepared]]) -> bytes:
         return pack(look(batches, engine, pool))
 
 
-def _some(folder: Path) -> list[Path]:
+def some(folder: Path) -> list[Path]:
     """So many files of a folder, evenly over it."""
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in KINDS)
     return found[:: max(1, len(found) // IMAGES)][:IMAGES]
 
 
-def _phantoms(folder: Path) -> list[Path]:
+def phantoms(folder: Path) -> list[Path]:
+    """Chest phantoms as pictures."""
     paths = []
     for number in range(IMAGES):
         values, _ = chest.pixels(np.random.default_rng(number))
@@ -86,7 +87,8 @@ def _phantoms(folder: Path) -> list[Path]:
     return paths
 
 
-def _cases(paths: list[Path]) -> list[Case]:
+def to_cases(paths: list[Path]) -> list[Case]:
+    """Cases without truth, each image a patient of its own."""
     nothing = {"labels": {}, "masks": {}, "boxes": {}, "subgroups": {}}
     return [
         Case(row=i, image=path, second=None, group=str(i), part="test", source="", **nothing)  # type: ignore[arg-type]

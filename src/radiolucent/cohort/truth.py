@@ -26,7 +26,8 @@ KNOWN = (*NEEDED, "image2", "source", CONSENT)
 STATED = ("age_years", "sex", "view")
 """What a header would say of a picture that has none; only a cohort's table may say it."""
 BOX_COLUMNS = ("image", "finding", "x", "y", "w", "h")
-SUBGROUP, MASK = "sub:", "mask:"
+SUBGROUP, MASK, CONCEPT = "sub:", "mask:", "concept:"
+SAID = {"1": "yes", "0": "no", "": ""}
 LABELS = {"1": 1.0, "0": 0.0, "": math.nan}
 
 
@@ -47,7 +48,7 @@ class Case:
     masks, boxes
         Where a finding is, by key; boxes are ``(x, y, width, height)`` as fractions of the image.
     subgroups
-        Values of the ``sub:`` columns, by name.
+        Values of the ``sub:`` columns by name, and of ``concept:`` columns by ``concept`` and name (yes, no, blank).
     """
 
     row: int
@@ -144,8 +145,12 @@ def check_header(
     known = (*KNOWN, *further, *keys)
     for column in header:
         is_mask = column.startswith(MASK) and column.removeprefix(MASK) in keys
-        if not (column in known or is_mask or column.startswith(SUBGROUP)):
-            wrong(f"{name} row 1", f"column {column!r}", f"sub:<name>, mask:<key> or one of {', '.join(known)}")
+        if not (column in known or is_mask or column.startswith((SUBGROUP, CONCEPT))):
+            wrong(
+                f"{name} row 1",
+                f"column {column!r}",
+                f"sub:<name>, concept:<name>, mask:<key> or one of {', '.join(known)}",
+            )
     if "image2" in header and channels != 2:
         wrong(f"{name} row 1", "column image2", f"no such column: the engine reads {channels} channel(s)")
 
@@ -186,8 +191,24 @@ def read_case(
         subgroups={
             **{name: row[name] for name in STATED if row.get(name)},
             **{name.removeprefix(SUBGROUP): cell for name, cell in row.items() if name.startswith(SUBGROUP)},
+            **{
+                f"concept {name.removeprefix(CONCEPT)}": _concept(path, where, cell)
+                for name, cell in row.items()
+                if name.startswith(CONCEPT)
+            },
         },
     )
+
+
+def _concept(table: Path, where: str, cell: str) -> str:
+    """Whether a concept is there: as the cell says, or where the mask that it names is not empty."""
+    if cell in SAID:
+        return SAID[cell]
+    try:
+        with Image.open(_file(table, where, cell)) as mask:
+            return SAID["1" if np.asarray(mask.convert("L")).any() else "0"]
+    except (OSError, UnidentifiedImageError) as error:
+        wrong(where, f"a mask that cannot be read ({type(error).__name__})", "1, 0, nothing, or a PNG picture")
 
 
 def _file(table: Path, where: str, cell: str) -> Path:

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from radiolucent.cohort.measure import NAN, Interval
 from radiolucent.cohort.validation.atlas import Cell, Maps
 from radiolucent.cohort.validation.charts import Line, calibration, decision, forest, heat
-from radiolucent.cohort.validation.page_probes import CASES, failures_of, shortcuts_of, stress_of
+from radiolucent.cohort.validation.page_probes import CASES, concepts_of, failures_of, shortcuts_of, stress_of
 from radiolucent.cohort.validation.performance import Performance
 from radiolucent.cohort.validation.records import Shift, Validation
 from radiolucent.cohort.validation.subgroups import FOUND, GroupFigures, Stratum
@@ -64,7 +64,7 @@ def render(
     sections = [("shift", "Against the reference")] if shift else []
     if glance:
         sections += [("reads", "How well it reads"), ("trust", "Probabilities"), ("groups", "For whom it reads worse")]
-    sections += [("atlas", "Where it looks"), ("shortcuts", "Shortcuts")]
+    sections += [("atlas", "Where it looks"), ("shortcuts", "Shortcuts"), ("concepts", "Concepts")]
     sections += [("failures", "How it fails")] if found.failures else []
     sections += [("stress", "Small changes")] if found.stress else []
     sections.append(("images", "Which images"))
@@ -76,7 +76,8 @@ def render(
         headline=_headline(found, names), refused=sum(found.cohort.refused.values()),
         trusts=[_trust(p) for p in sayable], groups=groups, group_words=_group_words(found),
         atlas=list(_atlas(found, names, strata, maps, bodies)), disclaimer=DISCLAIMER,
-        shortcuts=shortcuts_of(found, names), stress=stress_of(found), failures=failures_of(found, names), **style(),
+        shortcuts=shortcuts_of(found, names), concepts=concepts_of(found), stress=stress_of(found),
+        failures=failures_of(found, names), **style(),
     )  # fmt: skip
 
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from radiolucent.cohort.validation.charts import Line, forest
+from radiolucent.cohort.validation.concepts import LEAST_PULL
 from radiolucent.cohort.validation.failures import Failures, Trait
 from radiolucent.cohort.validation.records import Validation
 
-MOST_FOLLOWS, MOST_LEAKS = 20, 24
+MOST_FOLLOWS, MOST_LEAKS, MOST_PULLS = 20, 24, 24
 CASES = "cases.html"
 NEAR = 0.05
 """A blind reader whose AUC comes this near the engine's, or passes it, is told."""
@@ -44,6 +45,33 @@ def shortcuts_of(found: Validation, names: Mapping[str, str]) -> dict[str, Any]:
         "suspects": len(suspects),
         "asked": len(found.follows),
         "names": names,
+    }
+
+
+def concepts_of(found: Validation) -> dict[str, Any]:
+    """How well each concept can be told, what pulls along it, and a sentence."""
+    told = sorted(found.concepts.concepts, key=lambda one: -one.readable.value)
+    pulls = [(one, pull) for one in told for pull in one.pulls]
+    sure = sorted((pair for pair in pulls if pair[1].is_found), key=lambda pair: -abs(pair[1].logits))
+    lines = [
+        Line(
+            name=f"{one.by.replace('_', ' ')}: {one.value}",
+            said=one.readable,
+            note=f"{sum(pull.is_found for pull in one.pulls)} follow" if one.pulls else "not told",
+            mark="found" if any(pull.is_found for pull in one.pulls) else "plain" if one.pulls else "quiet",
+        )
+        for one in told
+    ]
+    words = (
+        f"{len(sure)} of {len(pulls)} scores follow a concept's direction, beyond random concepts and by at least "
+        f"{LEAST_PULL} of a logit."
+    )
+    name = "AUC with which each concept is told from the embedding"
+    return {
+        "all": told,
+        "chart": forest(lines, name=name, at=0.5) if lines else None,
+        "sure": sure[:MOST_PULLS],
+        "words": words,
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from radiolucent.cohort.measure import RESAMPLES, Interval
 from radiolucent.cohort.validation.atlas import PERMUTATIONS, Cell
 from radiolucent.cohort.validation.change import VersionChange
+from radiolucent.cohort.validation.concepts import Concepts
 from radiolucent.cohort.validation.crew import ALONE, Crew
 from radiolucent.cohort.validation.failures import Failures
 from radiolucent.cohort.validation.performance import Performance
@@ -171,6 +172,7 @@ class Validation:
     baselines: tuple[Baseline, ...]
     leaks: tuple[Leak, ...]
     follows: tuple[Follow, ...]
+    concepts: Concepts
     stress: tuple[Stress, ...]
     change: VersionChange | None
     failures: tuple[Failures, ...]

@@ -94,8 +94,8 @@ def _fewest(truth: Floats, groups: Groups) -> int:
     return min(len(np.unique(groups[truth == value])) for value in (0.0, 1.0))
 
 
-def _stated(strata: Sequence[Stratum]) -> list[Stratum]:
-    """Values that are stated; of two that exclude each other the second, because the first says the same."""
+def stated_strata(strata: Sequence[Stratum]) -> list[Stratum]:
+    """Strata whose value is stated; of two that exclude each other the second, because the first says the same."""
     kept = [s for s in strata if s.value not in (NOT_STATED, OTHERS) and s.by != "all"]
     values = {by: [s.value for s in kept if s.by == by] for by in {s.by for s in kept}}
     return [s for s in kept if len(values[s.by]) != 2 or s.value == values[s.by][1]]
@@ -105,7 +105,7 @@ def leaks(observed: Observed, strata: Sequence[Stratum], *, seed: int = 6) -> tu
     """Every stated value of every stratum, on a bounded draw of images whose stratum is stated."""
     features, at = embedded(observed, seed)
     out = []
-    for stratum in _stated(strata):
+    for stratum in stated_strata(strata):
         stated = np.array([observed.strata[i].get(stratum.by, NOT_STATED) != NOT_STATED for i in at])
         here = at[stated]
         labels = stratum.members[here].astype(np.float64)
@@ -121,7 +121,7 @@ def follows(
     """Every finding, value and truth with ten patients on each side; false discovery rates over all of them."""
     out = []
     for k, (key, truth) in enumerate(zip(keys, labels, strict=True)):
-        for stratum in _stated(strata):
+        for stratum in stated_strata(strata):
             stated = np.array([one.get(stratum.by, NOT_STATED) != NOT_STATED for one in observed.strata])
             for value, word in ((0.0, "absent"), (1.0, "present")):
                 here = stated & (truth == value)

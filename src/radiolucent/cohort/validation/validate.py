@@ -15,10 +15,12 @@ from radiolucent.cohort.needs import need
 from radiolucent.cohort.truth import place
 from radiolucent.cohort.validation.atlas import Maps, cells, draw, mean_maps, reaching
 from radiolucent.cohort.validation.change import VersionChange, version_change
+from radiolucent.cohort.validation.concepts import concepts
 from radiolucent.cohort.validation.estimates import share_estimate
 from radiolucent.cohort.validation.failures import failures
 from radiolucent.cohort.validation.gathering import gather
 from radiolucent.cohort.validation.performance import Performance, performance
+from radiolucent.cohort.validation.readout import read_out
 from radiolucent.cohort.validation.records import Ask, Cohort, Places, Validation
 from radiolucent.cohort.validation.roster import Roster, nothing_to_measure, read_roster, split_of
 from radiolucent.cohort.validation.shards import Observed, folder_of, read_columns
@@ -93,7 +95,7 @@ def validate(
     strata = [_everything(observed), *strata_of(observed.strata)]
     reach = reaching(observed, [f.threshold for f in spec.findings])
     maps, bodies = mean_maps(observed, strata, reach)
-    found = _figures(observed, roster, engine, ask, strata, reach, progress)
+    found = _figures(observed, roster, engine, files, ask, strata, reach, progress)
     return Found(
         validation=replace(
             found,
@@ -128,6 +130,7 @@ def _figures(
     observed: Observed,
     roster: Roster,
     engine: Engine,
+    files: PackageFiles,
     ask: Ask,
     strata: Sequence[Stratum],
     reach: Mask,
@@ -160,6 +163,7 @@ def _figures(
         baselines=baselines(observed, keys, labels),
         leaks=leaks(observed, strata),
         follows=follows(observed, trained, labels[: len(trained)], strata),
+        concepts=concepts(observed, trained, strata, read_out(files, engine)),
         stress=(),
         change=None,
         failures=failures(observed, keys, labels, thresholds, strata),
