@@ -28,6 +28,8 @@ from radiolucent.web.api.app import api
 from radiolucent.web.api.ports import Access, Desks
 from radiolucent.wiring.deciding_desk import DecidingDesk
 from radiolucent.wiring.overseeing_desk import OverseeingDesk
+from radiolucent.wiring.quality_desk import QualityDesk
+from radiolucent.wiring.validations import Shelf
 
 PASSWORD = "seven green lamps"
 
@@ -54,7 +56,8 @@ def desks_of(house: House) -> Desks:
         retraction=Retraction(house.journal, house.blobs, **where),
     )
     overseeing = OverseeingDesk(house.journal, checkpoints=house.root / "none.jsonl", keys=dict)
-    return Desks(reading=desk, deciding=desk, overseeing=overseeing)
+    quality = QualityDesk(house.journal, Shelf(house.root / "validations"), lambda: None)
+    return Desks(reading=desk, deciding=desk, overseeing=overseeing, quality=quality)
 
 
 @dataclass

@@ -33,7 +33,7 @@ await page.keyboard.press("Escape");
 await page.keyboard.press("?");
 await look("keys");
 await page.keyboard.press("Escape");
-for (const room of ["oversight", "audit", "people", "me"]) {
+for (const room of ["oversight", "oversight/drift", "oversight/validations", "audit", "people", "me"]) {
   await page.goto(`${address}/#/${room}`);
   await page.locator("main h1").waitFor();
   await page.waitForLoadState("networkidle", { timeout: 2000 }).catch(() => undefined);

@@ -56,7 +56,7 @@ export function App() {
 }
 
 function Rooms({ session }: { session: Session }) {
-  const [room = "", key = ""] = useRoute();
+  const [room = "", key = "", name = ""] = useRoute();
   const [areKeysShown, setKeysShown] = useState(false);
   useKeys([{ key: "?", label: "All keys", group: "Page", run: () => setKeysShown((shown) => !shown) }]);
   const may = (permission: string) => session.permissions.includes(permission);
@@ -73,7 +73,7 @@ function Rooms({ session }: { session: Session }) {
         ) : (
           <Shell session={session} room={room}>
             {room === "" && may("worklist.read") && <Worklist />}
-            {room === "oversight" && may("oversight.read") && <Oversight />}
+            {room === "oversight" && may("oversight.read") && <Oversight place={key} name={name} />}
             {room === "people" && may("people.manage") && <People session={session} />}
             {room === "audit" && may("audit.read") && <Audit />}
             {room === "me" && <Me session={session} />}

@@ -25,6 +25,7 @@ from radiolucent.records.study import Assessed, InstanceRef, StudyFinding
 from radiolucent.settings import Settings, read
 from radiolucent.store import kept
 from radiolucent.wiring.store_cohort import store_roster
+from radiolucent.wiring.validations import Shelf
 
 ENGINE = replace(fhir_cases.ENGINE, id="tiny", version="1.0.0")
 
@@ -182,14 +183,15 @@ def test_the_command_reads_the_store(house: House, settings: Settings, spec: Eng
         "--engine",
         str(tmp_path / "engines" / "tiny"),
     ]
-    done = CliRunner().invoke(
-        app, [*command, "--out", str(tmp_path / "out"), "--resamples", "10", "--permutations", "10"]
-    )
+    done = CliRunner().invoke(app, [*command, "--resamples", "10", "--permutations", "10"])
     assert done.exit_code == 0, done.output
-    text = (tmp_path / "out" / "validation.json").read_text()
+    (out,) = (house.root / "validations").iterdir()
+    text = (out / "validation.json").read_text()
     said = json.loads(text)
     assert (said["cohort"]["read"], said["cohort"]["patients"], said["cohort"]["without_truth"]) == (6, 3, 3)
-    assert "SECRET" not in text + (tmp_path / "out" / "report.html").read_text()
+    assert "SECRET" not in text + (out / "report.html").read_text()
+    (listed,) = Shelf(house.root / "validations").all()
+    assert (listed["name"], listed["engine"], listed["images"]) == (out.name, "tiny", 6), "where the page looks"
 
 
 def test_nothing_named_is_told(tmp_path: Path, spec: EngineSpec) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+import zlib
 from importlib import resources
 from pathlib import Path
 
@@ -312,3 +314,21 @@ def test_two_images_are_enough_to_say_that_nothing_can_be_said(engine: Path, tmp
     assert found.validation.findings[0].saying == "too few to say: 1 patients of the rarer class"
     assert all(c.saying == "too few to say" for c in found.validation.atlas)
     jsonschema.validate(json.loads(dumps(found.validation)), json_schema())
+
+
+def test_the_report_is_printed_without_what_leads_to_patients(engine: Path, tmp_path: Path) -> None:
+    found = run(engine, validation_cases.write(tmp_path / "c", moved=True), tmp_path / "out", resamples=10)
+    write(found, tmp_path / "out", with_pdf=True)
+    content = (tmp_path / "out" / "report.pdf").read_bytes()
+    assert content.startswith(b"%PDF-")
+    streams = re.findall(rb"FlateDecode\s*>>\s*stream\r?\n(.*?)\r?\nendstream", content, flags=re.DOTALL)
+    inside = content + b"".join(zlib.decompressobj().decompress(each) for each in streams)
+    assert len(re.findall(rb"/Type\s*/Page\b", inside)) >= 4, "a sheet for each section"
+    assert b"cases.html" not in inside
+    assert b"cases.html" in (tmp_path / "out" / "report.html").read_bytes()
+
+
+def test_without_the_package_nothing_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "plutoprint", None)
+    with pytest.raises(SettingsError, match=r"pip install 'radiolucent\[pdf\]'"):
+        CliRunner().invoke(app, ["validate", str(tmp_path), "--engine", "chest-film", "--pdf"], catch_exceptions=False)

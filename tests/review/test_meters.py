@@ -50,9 +50,9 @@ def case(
     return Case(decision=decision, report=report, opinion=None, ready_at=0.0, truth=truth)
 
 
-def counts(*cases: Case) -> dict[tuple[str, ...], tuple[int, int, int, int]]:
+def counts(*cases: Case) -> dict[tuple[str, ...], tuple[int, ...]]:
     found = reliance(rows(cases), "finding", "reader")
-    return {key: (one.right, one.right_agreed, one.wrong, one.wrong_agreed) for key, one in found.items()}
+    return {key: tuple(getattr(one, name) for name in Reliance.__slots__) for key, one in found.items()}
 
 
 def test_calls_and_silences_count_against_what_turned_out_to_be_true() -> None:
@@ -63,7 +63,10 @@ def test_calls_and_silences_count_against_what_turned_out_to_be_true() -> None:
         case("rejected", {"nodule": False, "mass": True}, added="mass"),  # both mistakes seen
         case("accepted", {}),  # nothing is known
     )
-    assert counts(*cases) == {("nodule", "ana"): (2, 1, 2, 1), ("mass", "ana"): (1, 1, 2, 1)}
+    assert counts(*cases) == {
+        ("nodule", "ana"): (2, 1, 2, 1, 2, 1),
+        ("mass", "ana"): (1, 1, 2, 1, 0, 0),
+    }
     assert [(row.finding, row.n) for row in rows(cases) if row.confidence == CALLED.confidence and row.n] == [
         ("nodule", 5)
     ]

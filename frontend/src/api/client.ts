@@ -126,6 +126,8 @@ export const api = {
   rerun: (key: string) => said(client.POST("/studies/{study_key}/rerun", study(key))),
 
   oversight: (query: Meant) => said(client.GET("/oversight", { params: { query } })),
+  drift: () => said(client.GET("/drift")),
+  validations: () => said(client.GET("/validations")),
   audit: (query: { from_sequence?: number; limit: number }) => said(client.GET("/audit", { params: { query } })),
   verifyAudit: () => said(client.POST("/audit/verify")),
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from radiolucent import wiring
-from radiolucent.settings import read
+from radiolucent.settings import Settings, read
 
 if TYPE_CHECKING:
     from radiolucent.cohort.validation.records import Validation
@@ -43,7 +43,11 @@ def validate(
     prevalence: Annotated[
         float | None, typer.Option("--prevalence", help="State predictive values at this prevalence too.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", help="Folder of the report.")] = Path("radiolucent-validation"),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder of the report; with --config or --data by default where the page lists it."),
+    ] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Write the report as PDF too (radiolucent[pdf]).")] = False,
     resamples: Annotated[int, typer.Option("--resamples", help="Bootstrap resamples over patients.")] = 1000,
     permutations: Annotated[int, typer.Option("--permutations", help="Permutations of patients for maps.")] = 999,
     against: Annotated[
@@ -111,6 +115,8 @@ def validate(
             images_per_second=rate,
             keeps_images=keep_images,
         )
+    settings = read(config, data=data) if config or data else None
+    out = out or _place(settings, engine)
     told = Console(stderr=True)
     with told.status("loading") as status:
         found = wiring.validate(
@@ -118,13 +124,21 @@ def validate(
             ask,
             out=out,
             folders=engines,
-            settings=read(config, data=data) if source is None and (config or data) else None,
+            settings=settings,
             pull=pull,
+            with_pdf=pdf,
             progress=lambda what, done, whole: status.update(f"{what}: {done} of {whole}"),
         )
     _print(found)
     typer.echo(f"Report: {out / 'report.html'}; figures: {out / 'validation.json'}")
     raise typer.Exit(1 if found.cohort.refused else 0)
+
+
+def _place(settings: Settings | None, engine: str) -> Path:
+    """One folder for an engine and day, so that what was stopped goes on that day."""
+    if settings is None:
+        return Path("radiolucent-validation")
+    return settings.validation_folder / f"{Path(engine).stem}-{date.today().isoformat()}"
 
 
 def _print(found: Validation) -> None:

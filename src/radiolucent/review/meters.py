@@ -42,13 +42,16 @@ class Case:
 class Reliance:
     """Of decisions on what the engine said, present or absent, where the truth is known: how often they say the same.
 
-    Readers who rely on the engine as they should agree where it is right and do not where it is wrong.
+    Readers who rely on the engine as they should agree where it is right and do not where it is wrong. ``false_alarms``
+    are those of ``wrong`` that it called, the others are misses.
     """
 
     right: int = 0
     right_agreed: int = 0
     wrong: int = 0
     wrong_agreed: int = 0
+    false_alarms: int = 0
+    false_alarms_agreed: int = 0
 
     @property
     def agreed_right(self) -> Interval | None:
@@ -60,12 +63,12 @@ class Reliance:
         """Agreement where the engine was wrong, which is overreliance; ``None``: too few to say."""
         return wilson(self.wrong_agreed, self.wrong) if self.wrong >= FEWEST else None
 
-    def count(self, *, is_right: bool, is_agreed: bool) -> None:
+    def count(self, *, is_called: bool, is_there: bool, is_agreed: bool) -> None:
         """One decision more."""
-        if is_right:
-            self.right, self.right_agreed = self.right + 1, self.right_agreed + is_agreed
-        else:
-            self.wrong, self.wrong_agreed = self.wrong + 1, self.wrong_agreed + is_agreed
+        kinds = ("right",) if is_called == is_there else ("wrong", "false_alarms") if is_called else ("wrong",)
+        for kind in kinds:
+            setattr(self, kind, getattr(self, kind) + 1)
+            setattr(self, f"{kind}_agreed", getattr(self, f"{kind}_agreed") + is_agreed)
 
     def __add__(self, other: Reliance) -> Reliance:
         """Both together."""
@@ -145,7 +148,7 @@ def rows(cases: Sequence[Case]) -> list[Row]:
             if (truth := case.truth.get(finding.key)) is not None:
                 key = (finding.engine.id, finding.engine.version, finding.key, reader, finding.confidence)
                 is_agreed = (finding.key in final) == finding.positive
-                _row(found, key).reliance.count(is_right=finding.positive == truth, is_agreed=is_agreed)
+                _row(found, key).reliance.count(is_called=finding.positive, is_there=truth, is_agreed=is_agreed)
     return [found[key] for key in sorted(found)]
 
 

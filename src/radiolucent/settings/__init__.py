@@ -215,6 +215,7 @@ class Settings(Table):
     data: File = Path("radiolucent-data")
     database_url: str | None = None
     worker_id: Name | None = None
+    validations: File | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     site: Site = Site()
     dicom: Dicom = Dicom()
@@ -269,6 +270,11 @@ class Settings(Table):
     def site_by_caller(self) -> dict[str, str]:
         """For whom each named application entity title sends."""
         return {title: site.name for site in self.sites for title in site.callers}
+
+    @property
+    def validation_folder(self) -> Path:
+        """Where reports of validations lie, a folder for each; by default in the data folder."""
+        return self.validations or self.data / "validations"
 
     @property
     def database(self) -> str:

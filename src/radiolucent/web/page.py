@@ -17,6 +17,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "style-src 'self'",
         "img-src 'self' blob: data:",
         "connect-src 'self'",
+        "frame-src 'self'",
         "worker-src 'self' blob:",
         "font-src 'self'",
         "base-uri 'none'",

@@ -107,14 +107,16 @@ def validate(
     folders: Sequence[Path] | None = None,
     settings: Settings | None = None,
     pull: Pull | None = None,
+    with_pdf: bool = False,
     progress: Progress = lambda _what, _done, _all: None,
 ) -> Validation:
-    """Measure an engine on a cohort: ``report.html``, ``validation.json`` and the observations in ``out``.
+    """Measure an engine on a cohort: ``report.html`` (and PDF), ``validation.json`` and the observations in ``out``.
 
     Parameters
     ----------
     settings
-        Of the installation whose store holds the images, where ``ask`` names no folder and no table.
+        Of the installation whose store holds the images, where ``ask`` names no folder and no table; its engines are
+        known where ``folders`` are not given.
     pull
         The cohort of one of its archives instead; images are deleted when the report is written, unless it says else.
 
@@ -125,9 +127,14 @@ def validate(
     PeerUnavailable, PeerRefused
         Of an archive; run again, it goes on where it was.
     """
+    from radiolucent.cohort.validation.printing import check_printing
     from radiolucent.cohort.validation.validate import validate as validate_engine  # no other command needs it
     from radiolucent.cohort.validation.writing import write as write_validation
 
+    if with_pdf:
+        check_printing()
+    if folders is None and settings is not None:
+        folders = settings.reader.engines
     files = _package(engine, folders)
     target = open_folder(out)
     roster_of: Callable[[EngineSpec], Roster] | None
@@ -144,7 +151,7 @@ def validate(
             "no_such_path", found=f"nothing at {ask.source}", expected="a folder or a CSV of paths", action="Check it."
         )
     found = validate_engine(files, ask, out=target, roster_of=roster_of, progress=progress)
-    write_validation(found, out)
+    write_validation(found, out, with_pdf=with_pdf)
     if pull is not None and not pull.keeps_images:
         discard(target)
     return found.validation

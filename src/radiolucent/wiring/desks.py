@@ -10,7 +10,9 @@ from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
 from radiolucent.web.api.ports import Desks
 from radiolucent.wiring.deciding_desk import DecidingDesk
 from radiolucent.wiring.overseeing_desk import OverseeingDesk
+from radiolucent.wiring.quality_desk import QualityDesk
 from radiolucent.wiring.serving import Installation
+from radiolucent.wiring.validations import Shelf
 
 
 def desks(installation: Installation) -> Desks:
@@ -49,6 +51,7 @@ def desks(installation: Installation) -> Desks:
         reading=desk,
         deciding=desk,
         overseeing=OverseeingDesk(installation.journal, checkpoints=checkpoints, keys=keys),
+        quality=QualityDesk(installation.journal, Shelf(settings.validation_folder), lambda: installation.drift.last),
     )
 
 

@@ -40,10 +40,14 @@ class Drift:
 
 
 class DriftWatch:
-    """Looks every hour: metrics of every chart, and one event in the log for each new alarm."""
+    """Looks every hour: metrics of every chart, and one event in the log for each new alarm.
+
+    ``last`` is what the last look found; ``None`` before the first one is over.
+    """
 
     def __init__(self, journal: Journal, meters: Meters) -> None:
         self._drift, self._meters = Drift(journal), meters
+        self.last: tuple[Chart, ...] | None = None
         self._told: set[tuple[str, int]] = set()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="drift", daemon=True)
@@ -70,7 +74,7 @@ class DriftWatch:
 
     def look(self) -> None:
         """One look; alarms of the last day that is over are told once."""
-        charts = self._drift.look(self._ending)
+        self.last = charts = self._drift.look(self._ending)
         self._meters.drift = {c.name: abs(c.points[-1].ewma) / c.points[-1].limit for c in charts if c.points}
         for chart in charts:
             last = chart.points[-1] if chart.points else None

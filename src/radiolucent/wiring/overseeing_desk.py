@@ -133,7 +133,10 @@ def _row(row: meters.Row) -> Json:
 
 
 def _relied(found: meters.Reliance) -> Json:
-    names = ("right", "right_agreed", "agreed_right", "wrong", "wrong_agreed", "agreed_wrong")
+    names = (
+        *("right", "right_agreed", "agreed_right", "wrong", "wrong_agreed", "agreed_wrong"),
+        *("false_alarms", "false_alarms_agreed"),
+    )
     return {name: getattr(found, name) for name in names}
 
 

@@ -19,7 +19,6 @@ from radiolucent.settings import Settings
 from radiolucent.wiring.audit_forwarding import AuditForwarding
 from radiolucent.wiring.begun import Begun
 from radiolucent.wiring.doors import HttpDoor, hl7_door
-from radiolucent.wiring.drift_watch import DriftWatch
 from radiolucent.wiring.folder_watch import FolderWatch
 from radiolucent.wiring.operator import reporter_of
 from radiolucent.wiring.order_asking import OrderAsking
@@ -48,7 +47,6 @@ class Running:
         self.watch: FolderWatch | None = None
         self.asking: list[Begun] = []
         self.forwarding: AuditForwarding | None = None
-        self.drift: DriftWatch | None = None
 
     def __enter__(self) -> Running:
         settings = self.installation.settings
@@ -68,8 +66,8 @@ class Running:
                 self.asking = self._asked_elsewhere(settings)
                 for each in self.asking:
                     each.start()
-                self.drift = DriftWatch(self.installation.journal, self.installation.meters)
-                self.drift.start()
+            if settings.reader.enabled or settings.http.enabled:
+                self.installation.drift.start()
             if settings.watch.folder is not None:
                 self.watch = FolderWatch(settings.watch, self.installation.intake)
             if settings.http.enabled:
@@ -106,7 +104,7 @@ class Running:
 
     def stop(self) -> None:
         """Close the doors, let what runs end."""
-        for door in (self.watch, *self.asking, self.drift, self.hl7, self.http, self.forwarding):
+        for door in (self.watch, *self.asking, self.installation.drift, self.hl7, self.http, self.forwarding):
             if door is not None:
                 door.stop()
         self.installation.stop(timeout_s=DRAIN_S)

@@ -39,6 +39,7 @@ from radiolucent.store.blobs import Blobs
 from radiolucent.store.database import Database
 from radiolucent.wiring import tls
 from radiolucent.wiring.accounts import people_of
+from radiolucent.wiring.drift_watch import DriftWatch
 from radiolucent.wiring.senders import senders as make_senders
 
 log = logging.getLogger(__name__)
@@ -162,6 +163,7 @@ class Installation:
         )
         self.retraction = Retraction(self.journal, self.blobs, implementation_class_uid=IMPLEMENTATION_CLASS_UID)
         self.people = people_of(settings, self.journal)
+        self.drift = DriftWatch(self.journal, self.meters)
         self.dicom: DicomServer | None = None
 
     def start(self) -> None:

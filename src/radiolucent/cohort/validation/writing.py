@@ -15,12 +15,13 @@ from radiolucent.cohort.validation.atlas import mean_maps, reaching
 from radiolucent.cohort.validation.cases import Cases, sections
 from radiolucent.cohort.validation.page import render, render_cases
 from radiolucent.cohort.validation.page_probes import CASES
+from radiolucent.cohort.validation.printing import printed
 from radiolucent.cohort.validation.records import SCHEMA, Validation
 from radiolucent.cohort.validation.subgroups import Stratum
 from radiolucent.cohort.validation.validate import Found
 from radiolucent.deliver.folder import write_bytes
 
-REPORT, FIGURES, ATLAS = "report.html", "validation.json", "atlas.npz"
+REPORT, PRINTED, FIGURES, ATLAS = "report.html", "report.pdf", "validation.json", "atlas.npz"
 
 
 def dumps(found: Validation) -> str:
@@ -50,8 +51,14 @@ def _nullable(node: Any) -> Any:
     return [_nullable(item) for item in node] if isinstance(node, list) else node
 
 
-def write(found: Found, out: Path) -> None:
-    """Write everything into ``out``; each file is replaced whole."""
+def write(found: Found, out: Path, *, with_pdf: bool = False) -> None:
+    """Write everything into ``out``; each file is replaced whole.
+
+    Raises
+    ------
+    SettingsError
+        ``validate_extra`` where a PDF is wanted without the package that makes it.
+    """
     spec = found.engine.spec
     names = {f.key: f.display for f in spec.findings} | {d.key: d.display for d in spec.derived}
     write_bytes(out / FIGURES, dumps(found.validation).encode("utf-8"))
@@ -67,6 +74,8 @@ def write(found: Found, out: Path) -> None:
         reference = mean_maps(found.reference, [everything], reach)
     page = render(found.validation, names, found.strata, found.maps, found.bodies, reference)
     write_bytes(out / REPORT, page.encode("utf-8"))
+    if with_pdf:
+        write_bytes(out / PRINTED, printed(page))
     shifted = () if found.validation.shift is None else found.validation.shift.cells
     drawn, cells = Cases(found.observed, found.engine), (*shifted, *found.validation.atlas)
     cases = list(sections(drawn, cells, found.validation.failures, names))

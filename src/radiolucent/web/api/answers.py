@@ -116,7 +116,10 @@ class OpenedUntil(Answer):
 
 
 class Reliance(Answer):
-    """Agreement where the engine was right and where it was wrong, as far as truth is known."""
+    """Agreement where the engine was right and where it was wrong, as far as truth is known.
+
+    ``false_alarms`` are those of ``wrong`` that the engine called; the others are misses.
+    """
 
     right: int
     right_agreed: int
@@ -124,6 +127,8 @@ class Reliance(Answer):
     wrong: int
     wrong_agreed: int
     agreed_wrong: Interval
+    false_alarms: int
+    false_alarms_agreed: int
 
 
 class EngineReliance(Reliance):

@@ -15,6 +15,7 @@ from radiolucent.web.api import (
     oidc,
     oversight,
     problems,
+    quality,
     studies,
     tokens,
     worklist,
@@ -36,6 +37,7 @@ def routes(access: Access, desks: Desks) -> FastAPI:
         studies.router(desks.reading),
         decisions.router(desks.deciding),
         oversight.router(desks.overseeing),
+        quality.router(desks.quality),
     )
     for each in routers:
         app.router.routes.extend(each.routes)  # as they are, so that the gate can look each up

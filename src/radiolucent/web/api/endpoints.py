@@ -43,6 +43,11 @@ ENDPOINTS: Mapping[tuple[str, str], Need] = {
     ("POST", "/studies/{study_key}/rerun"): "study.rerun",
     ("GET", "/oversight"): "oversight.read",
     ("GET", "/oversight.csv"): "oversight.read",
+    ("GET", "/drift"): "oversight.read",
+    ("GET", "/validations"): "oversight.read",
+    ("GET", "/validations/{name}/report.html"): "oversight.read",
+    ("GET", "/validations/{name}/report.pdf"): "oversight.read",
+    ("GET", "/validations/{name}/cases.html"): "study.read",
     ("GET", "/audit"): "audit.read",
     ("POST", "/audit/verify"): "audit.read",
 }

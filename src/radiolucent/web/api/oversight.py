@@ -21,6 +21,7 @@ COLUMNS = (
     *("override_rate", "override_low", "override_high", "median_decision_s"),
     *("right", "right_agreed", "agreed_right", "agreed_right_low", "agreed_right_high"),
     *("wrong", "wrong_agreed", "agreed_wrong", "agreed_wrong_low", "agreed_wrong_high"),
+    *("false_alarms", "false_alarms_agreed"),
 )
 SHARES = {"override_rate": "override", "agreed_right": "agreed_right", "agreed_wrong": "agreed_wrong"}
 """Columns that are an interval, and how the columns of its ends begin."""

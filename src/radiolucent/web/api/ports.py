@@ -120,6 +120,28 @@ class Overseeing(Protocol):
         """Whether the audit chain holds."""
 
 
+class Quality(Protocol):
+    """What moves, and how engines did on the patients of the house.
+
+    All of it is over every site: `InputRefused` ``other_site`` for whoever sees some; a report ``no_such_validation``.
+    """
+
+    def drift(self, caller: Caller, days: int) -> Json:
+        """Control charts of live results, with so many last days of each."""
+
+    def validations(self, caller: Caller) -> Json:
+        """Every validation that is kept, the newest first."""
+
+    def report(self, caller: Caller, name: str) -> bytes:
+        """The report of one as a page; it leads to `cases`."""
+
+    def printed(self, caller: Caller, name: str) -> bytes:
+        """The same as PDF."""
+
+    def cases(self, caller: Caller, name: str) -> bytes:
+        """The page of its cases, which are images of patients."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desks:
     """Everything that the API asks."""
@@ -127,3 +149,4 @@ class Desks:
     reading: Desk
     deciding: Deciding
     overseeing: Overseeing
+    quality: Quality

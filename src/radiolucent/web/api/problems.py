@@ -26,6 +26,7 @@ STATUS = {
     "last_administrator": 409,
     "no_such_study": 404,
     "no_such_map": 404,
+    "no_such_validation": 404,
     "other_site": 403,
     "read_first": 403,
     "lease_held": 409,
