@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,6 +12,8 @@ from typing import Any
 import fhir_cases
 import hl7_cases
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from radiolucent.errors import InputRefused
 from radiolucent.ingest.fhir_reports import read_documents
@@ -22,6 +25,11 @@ from radiolucent.records.study import Assessed, PersonFinding, StudyReport, Veri
 from radiolucent.report.fhir import build_bundle
 from radiolucent.report.hl7 import Hl7Route, build_oru
 
+WORDS = (
+    *("id", "status", "code", "coding", "system", "value", "identifier", "type", "result", "reference", "entry"),
+    *("resource", "contained", "conclusionCode", "component", "valueCodeableConcept", "valueBoolean", "interpretation"),
+    *("imagingStudy", "basedOn", "derivedFrom", "issued", "meta", "fullUrl"),
+)
 PNEUMOTHORAX, EFFUSION, NODULE = "SCT 36118008", "SCT 60046008", "SCT 27925004"
 SIGNED = Verification(
     decision_id="cd" * 16,
@@ -223,6 +231,7 @@ def test_an_observation_of_its_own_is_a_report() -> None:
 
 @pytest.mark.parametrize("odd", [None, 3, [], {"resourceType": "Bundle", "entry": [3, {"resource": None}]},
                                  diagnostic(result=3, conclusionCode="x", identifier=[3], imagingStudy=["x"]),
+                                 diagnostic(status=["final"]),
                                  {"resourceType": "Observation", "code": [], "valueCodeableConcept": 3}])  # fmt: skip
 def test_ill_shaped_documents_never_crash(odd: Any) -> None:
     for found in read_documents([odd]):
@@ -256,3 +265,42 @@ def test_a_file_of_something_else_is_named(tmp_path: Path) -> None:
         with pytest.raises(InputRefused, match=name) as raised:
             list(read_reports(tmp_path / name))
         assert raised.value.code == "report_unreadable"
+
+
+# --- whatever somebody sends ---
+
+WHOLE = build_oru(signed(hl7_cases.POSITIVE), ROUTE).payload
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-9, 9)
+    | st.sampled_from(["", "x", "final", "Bundle", "#in", "urn:dicom:uid"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.data())
+def test_any_damage_to_a_message_is_read_or_refused(data: st.DataObject) -> None:
+    damaged = bytearray(WHOLE)
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.integers(0, len(damaged) - 1))
+        if data.draw(st.booleans()):
+            damaged[at] = data.draw(st.integers(0, 255))
+        else:
+            del damaged[at : at + data.draw(st.integers(1, 20))]
+            damaged = damaged or bytearray(b"M")
+    with contextlib.suppress(InputRefused):
+        for found in read_oru(bytes(damaged)):
+            assert all(said.codes for said in found.statements)
+
+
+RESOURCES = st.dictionaries(st.sampled_from(WORDS), JSON, max_size=8)
+KINDS = st.sampled_from(["DiagnosticReport", "Observation", "Bundle"])
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(KINDS, RESOURCES), max_size=3))
+def test_any_json_is_read(documents: list[tuple[str, dict[str, Any]]]) -> None:
+    for found in read_documents([more | {"resourceType": kind} for kind, more in documents]):
+        assert all(isinstance(code.value, str) for said in found.statements for code in said.codes)

@@ -86,7 +86,7 @@ class _Scope:
             accession_numbers=accessions,
             statements=(
                 *(Statement(codes=_codes(concept), is_present=True) for concept in concepts),
-                *(said for each in results if each.get("status") in FINAL for said in _all_stated(each)),
+                *(said for each in results if _standing(each) == "final" for said in _all_stated(each)),
             ),
         )
 
@@ -126,7 +126,7 @@ def _stated(observation: Resource) -> list[Statement]:
 
 
 def _standing(report: Resource) -> Standing:
-    status = report.get("status")
+    status = str(report.get("status") or "")
     return "final" if status in FINAL else "withdrawn" if status == "entered-in-error" else "open"
 
 
