@@ -77,7 +77,7 @@ class _Scope:
 
     def _report(self, report: Resource, results: Sequence[Resource]) -> Reported:
         studies, accessions = self._whose([report, *results])
-        concepts = [c for c in _maps(report.get("conclusionCode")) if not _is_aside(c)]
+        concepts = [c for c in _maps(report.get("conclusionCode")) if _codes(c) and not _is_aside(c)]
         return Reported(
             report=_identity(report),
             at=_moment(report),
@@ -109,7 +109,7 @@ class _Scope:
 def _all_stated(observation: Resource) -> list[Statement]:
     """What an Observation says, and each of its components; how sure somebody is, is no finding."""
     components = [each for each in _maps(observation.get("component")) if CERTAINTY not in _codes(each.get("code"))]
-    return [said for each in (observation, *components) for said in _stated(each)]
+    return [said for each in (observation, *components) for said in _stated(each) if said.codes]
 
 
 def _stated(observation: Resource) -> list[Statement]:

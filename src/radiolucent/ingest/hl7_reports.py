@@ -66,7 +66,7 @@ def _reports(message: bytes) -> Iterator[Reported]:
             standing=_standing(request.obr.text(25).upper(), [each.text(11).upper() for each in results]),
             study_instance_uids=tuple(dict.fromkeys(_studies(request))),
             accession_numbers=_accession(request),
-            statements=tuple(_statements(results)),
+            statements=tuple(said for said in _statements(results) if said.codes),
         )
 
 
