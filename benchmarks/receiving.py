@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import psutil
 from pydicom.dataset import Dataset
 
 from benchmarks import servers, studies
@@ -94,9 +95,25 @@ def send(files: Files, port: int) -> None:
     )
 
 
+@dataclass
+class Receiver:
+    """A receiver: its port, the folder where it keeps what it gets, and the processor time of each round in seconds."""
+
+    port: int
+    storage: Path
+    process: psutil.Popen
+    processor_s: list[float] = field(default_factory=list)
+
+    def take(self, files: Files) -> None:
+        """Have everything sent to it."""
+        before = servers.processor_s(self.process)
+        send(files, self.port)
+        self.processor_s.append(servers.processor_s(self.process) - before)
+
+
 @contextmanager
-def running(folder: Path) -> Iterator[dict[str, tuple[int, Path]]]:
-    """The receivers, by name: port, and the folder where it keeps what it gets."""
+def running(folder: Path) -> Iterator[dict[str, Receiver]]:
+    """The receivers, by name."""
     ports = {name: servers.free_port() for name in NAMES}
     homes = {name: folder / str(number) for number, name in enumerate(NAMES)}
     for home in homes.values():
@@ -108,22 +125,27 @@ def running(folder: Path) -> Iterator[dict[str, tuple[int, Path]]]:
         STORESCP: servers.storescp(homes[STORESCP], port=ports[STORESCP]),
     }
     with ExitStack() as stack:
-        for name, command in commands.items():
-            stack.enter_context(servers.process(command, homes[name], port=ports[name]))
-        yield {name: (ports[name], homes[name] / "storage") for name in NAMES}
+        yield {
+            name: Receiver(
+                port=ports[name],
+                storage=homes[name] / "storage",
+                process=stack.enter_context(servers.process(command, homes[name], port=ports[name])),
+            )
+            for name, command in commands.items()
+        }
 
 
-def _compare(files: Files, receivers: dict[str, tuple[int, Path]], *, runs: int) -> Times:
-    def case(port: int) -> Callable[[], None]:
-        return lambda: send(files, port)
+def _compare(files: Files, receivers: dict[str, Receiver], *, runs: int) -> Times:
+    def case(receiver: Receiver) -> Callable[[], None]:
+        return lambda: receiver.take(files)
 
     def clear(name: str) -> None:
         files.renew()
         if name == STORESCP:
-            _empty(receivers[name][1])
+            _empty(receivers[name].storage)
 
     files.renew()
-    cases = {name: case(port) for name, (port, _) in receivers.items()}
+    cases = {name: case(receiver) for name, receiver in receivers.items()}
     return interleaved(cases, runs=runs, warm=0, after=clear)
 
 
@@ -147,17 +169,19 @@ def run(runs: int) -> list[Table]:
                 folder.mkdir()
                 with running(folder) as receivers:
                     times = _compare(files, receivers, runs=runs)
-                rows += _rows(what, wide, files, times)
+                    spent = {name: float(np.median(each.processor_s)) for name, each in receivers.items()}
+                rows += _rows(what, wide, files, times, spent)
                 shutil.rmtree(folder)
                 shutil.rmtree(files.folders[0].parent)
     return [_table(rows)]
 
 
-def _rows(what: str, wide: int, files: Files, times: Times) -> Iterator[tuple[Cell, ...]]:
+def _rows(what: str, wide: int, files: Files, times: Times, spent: Mapping[str, float]) -> Iterator[tuple[Cell, ...]]:
     for name in NAMES:
         per_second = files.count / (float(np.median(times[name])) / 1000)
         yield (
             *(what, wide, name, per_second, per_second * files.size_bytes / files.count / 1e6),
+            spent[name] / files.count * 1000,
             paired_ratio(times[ORTHANC], times[name]),
             paired_ratio(times[name], times[STORESCP]),
         )
@@ -168,6 +192,7 @@ def _table(rows: list[tuple[Cell, ...]]) -> Table:
         title="Receiving over C-STORE",
         columns=(
             *("image", "associations", "receiver", "images per second", "MB per second"),
+            "processor ms per image",
             "rate over Orthanc's (95 % interval)",
             "time over storescp's (95 % interval)",
         ),

@@ -97,6 +97,17 @@ def storescp(folder: Path, *, port: int) -> list[object]:
     return [dcmtk("storescp"), "--quiet", "--fork", "--max-pdu", PDU, "--output-directory", folder / "storage", port]
 
 
+def processor_s(root: psutil.Process) -> float:
+    """Processor time that a process, its children and those that have ended took, in seconds."""
+    total = 0.0
+    for each in (root, *root.children(recursive=True)):
+        try:
+            total += sum(each.cpu_times()[:4])  # own and ended children's, user and system
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
 def resident_mb(root: psutil.Process) -> tuple[float, int]:
     """Megabytes that a process and its children hold (shared pages counted once), and their threads."""
     total, threads = 0.0, 0
