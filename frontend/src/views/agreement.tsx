@@ -130,13 +130,17 @@ function Relying({ row, finding, reader }: { row: Reliance; finding: string; rea
       <td class="number">{row.wrong}</td>
       <td class="number">
         <Rate rate={row.agreed_wrong} kind="wrong" />
-        <div class="dim">
-          {row.false_alarms_agreed} of {row.false_alarms} false alarms, {row.wrong_agreed - row.false_alarms_agreed} of{" "}
-          {row.wrong - row.false_alarms} misses
-        </div>
+        <div class="dim">{mistakes(row)}</div>
       </td>
     </tr>
   );
+}
+
+/** Of which mistakes how many went through: "9 of 10 false alarms, 1 of 2 misses". */
+function mistakes(row: Reliance): string {
+  const missed = row.wrong - row.false_alarms;
+  const called = row.false_alarms > 0 ? [`${row.false_alarms_agreed} of ${row.false_alarms} false alarms`] : [];
+  return [...called, ...(missed > 0 ? [`${row.wrong_agreed - row.false_alarms_agreed} of ${missed} misses`] : [])].join(", ");
 }
 
 function Rows({ rows }: { rows: OversightRow[] }) {

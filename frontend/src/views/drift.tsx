@@ -96,7 +96,7 @@ function Card({ chart }: { chart: DriftChart }) {
                   Studies
                 </th>
                 <th scope="col" class="number">
-                  {chart.unit === "share" ? "Mean" : "Mean, log-odds"}
+                  {chart.unit === "share" ? "Mean" : "Log-odds"}
                 </th>
                 <th scope="col" class="number">
                   Of limit
