@@ -32,5 +32,5 @@ def test_naming_systems_addresses_and_time_zone_reach_the_bundle() -> None:
 def test_an_order_number_has_the_system_that_the_settings_name() -> None:
     row = Destination(name="ehr", kind="fhir", url="https://ehr.example", order_system="urn:oid:1.2.3.6")
     assert fhir_options(row).order_system == "urn:oid:1.2.3.6"
-    ordered = report(context=replace(report().context, order=ORDER))
+    ordered = report(context=replace(report().context, order=ORDER, accession_number=""))
     assert "urn:oid:1.2.3.6" in json.dumps(build_bundle(ordered, fhir_options(row)))
