@@ -15,6 +15,14 @@ Arguments = argparse.Namespace
 
 
 def _train(config: Config, told: Arguments) -> None:
+    if told.add is not None:
+        from training import added
+
+        sources = added.Sources(
+            package=told.start, cohort=told.add, boxes=told.boxes, tests=tuple(told.test), members=told.members
+        )
+        added.train(config, told.data, told.run, sources)
+        return
     from training.train import train
 
     if told.seed is not None:
@@ -76,6 +84,12 @@ def arguments() -> argparse.ArgumentParser:
     for name in ("train", "ablate"):
         of[name].add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
     of["train"].add_argument("--seed", type=int, help="of everything that is drawn; the configuration's if left out")
+    of["train"].add_argument("--add", type=Path, help="table of a cohort, as for `radiolucent validate`: learn it too")
+    of["train"].add_argument("--boxes", type=Path, help="boxes of the added cohort")
+    of["train"].add_argument("--start", type=Path, help="engine package to start from, with --add")
+    of["train"].add_argument("--members", type=int, help="teach only so many of the package's networks, with --add")
+    tests = "tables that the variant will be measured on: no group and no image of theirs is learnt"
+    of["train"].add_argument("--test", type=Path, nargs="+", default=[], help=tests)
     several = "folder of a trained run, or after it of an exported package; of several the mean is shipped"
     of["export"].add_argument("--run", type=Path, required=True, nargs="+", help=several)
     of["export"].add_argument("--out", type=Path, required=True, help="folder that gets <engine id>/")

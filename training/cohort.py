@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,11 +94,15 @@ def split_list(config: Config, root: Path) -> Iterator[tuple[str, str]]:
     yield from parts.items()
 
 
-def write_split(config: Config, root: Path, package: Path) -> Path:
-    """Write ``split.csv`` into a package; groups by digest, because a group may be a patient identifier."""
+def write_split(config: Config, root: Path, package: Path, *, further: Mapping[str, str] | None = None) -> Path:
+    """Write ``split.csv`` into a package; groups by digest, because a group may be a patient identifier.
+
+    ``further``: part by group of an added cohort; it goes before what the groups were used for otherwise.
+    """
     path = package / "split.csv"
     with path.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(("group_sha256", "part"))
-        writer.writerows(sorted((digest_of(group), part) for group, part in split_list(config, root)))
+        parts = dict(split_list(config, root)) | dict(further or {})
+        writer.writerows(sorted((digest_of(group), part) for group, part in parts.items()))
     return path

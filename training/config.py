@@ -63,7 +63,8 @@ class Schedule(_Strict):
 
     ``new_rate``: how many times faster the top-down path and the read-out learn, which start from nothing. ``keep``:
     the epoch with the best mean AUC on validation, or the last one, where places are still being learnt when that
-    stands still.
+    stands still. ``squeeze``: logarithm of the largest change of a side, the other side changing the other way.
+    ``corners``: share of the pictures whose corners are painted over.
     """
 
     epochs: int
@@ -87,6 +88,8 @@ class Schedule(_Strict):
     size: int | None = None
     synthetic: float = 0.0
     mix: int = 0
+    squeeze: float = 0.0
+    corners: float = 0.0
 
 
 class Finding(_Strict):
@@ -147,7 +150,7 @@ class Config(_Strict):
     """One engine.
 
     ``left_out``: groups that neither choose nor measure anything, because a network that ships in the mean has seen
-    them in another part of the split.
+    them in another part of the split. ``add``: how a variant learns from an added cohort (`training.added`).
     """
 
     id: str
@@ -162,6 +165,7 @@ class Config(_Strict):
     pretrain: Schedule | None = None
     train: Schedule
     regions: Schedule | None = None
+    add: Schedule | None = None
     findings: list[Finding]
     derived: list[Derived] = Field(default_factory=list)
     guards: list[Guard] = Field(default_factory=list)
@@ -173,6 +177,8 @@ class Config(_Strict):
 
 
 def load(path: Path) -> Config:
-    """Read and check a training configuration."""
+    """Read and check a training configuration; with ``extends`` it says only what differs from the file named there."""
     raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    if (base := raw.pop("extends", None)) is not None:
+        raw = tomllib.loads((path.parent / base).read_text(encoding="utf-8")) | raw
     return Config.model_validate(raw)

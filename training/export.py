@@ -15,9 +15,9 @@ import torch
 from radiolucent import wiring
 from radiolucent.cohort.evaluation import Request
 from radiolucent.importing import graph
-from training import cohort, model, rules, shipped, truth
+from training import added, cohort, model, rules, shipped, truth
 from training.config import Config, Finding
-from training.packaged import packaged
+from training.packaged import folded, packaged
 
 log = logging.getLogger(__name__)
 METHOD = "Grad-CAM in closed form (global average pooling and one linear layer; equals CAM and HiResCAM)"
@@ -25,17 +25,15 @@ OUTPUTS = ("logits", "evidence", "embedding", "anatomy", "novelty", "guards")
 """What the shipped graph gives, in the order the loader wants."""
 
 
-def trained(config: Config, runs: list[Path]) -> model.EvidenceNet | model.Ensemble:
-    """The best checkpoint of a run, or the ensemble of several; a run may be an exported package (`packaged`)."""
-    members = []
-    for run in runs:
-        if (run / "model.onnx").exists():
-            members.append(packaged(config, run))
-            continue
-        network = model.build(config, pretrained=False)
-        network.load_state_dict(torch.load(run / "main-best.pt", weights_only=True))
-        members.append(network)
-    return members[0] if len(members) == 1 else model.Ensemble(members)
+def members_of(config: Config, run: Path) -> list[model.EvidenceNet]:
+    """The network of a run; those of an exported package (`packaged`), or of a variant of one (`training.added`)."""
+    if (run / "model.onnx").exists():
+        return packaged(config, run)
+    variants = sorted(run.glob(f"{added.MEMBER}*-best.pt"))
+    networks = [folded(config) for _ in variants] or [model.build(config, pretrained=False)]
+    for network, path in zip(networks, variants or [run / "main-best.pt"], strict=True):
+        network.load_state_dict(torch.load(path, weights_only=True))
+    return networks
 
 
 def export(config: Config, root: Path, runs: list[Path], out: Path) -> None:
@@ -45,33 +43,36 @@ def export(config: Config, root: Path, runs: list[Path], out: Path) -> None:
     figure.
     """
     run = runs[0]
-    network = graph.finish(trained(config, runs))
-    parts = truth.parts_of(config, root)
-    fitted = shipped.fit(network, parts, config, root)
+    members = [network for each in runs for network in members_of(config, each)]
+    network = graph.finish(members[0] if len(members) == 1 else model.Ensemble(members))
+    parts, further = truth.parts_of(config, root), added.recall(config, run)
+    together = {name: samples + further.get(name, []) for name, samples in parts.items()}
+    fitted = shipped.fit(network, together, config, root)
     folder = out / config.id
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "model.onnx"
     outputs = OUTPUTS if fitted.guards else OUTPUTS[:-1]
     graph.write_onnx(fitted.network, path, channels=len(config.input.channels), size=config.input.size, outputs=outputs)
-    sizes = {name: (len(p), len({s.group for s in p})) for name, p in parts.items()}
+    sizes = {name: (len(p), len({s.group for s in p})) for name, p in together.items()}
     bias = [float(value) for value in network.bias.detach().double()]
     manifest = manifest_of(
         config,
-        members=len(runs),
+        members=len(members),
         bias=bias,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         sizes=sizes,
         fitted=fitted,
+        notes=[*config.data_notes, *added.note(further, config)],
     )
     (folder / "CARD.md").write_text(f"# {config.title}\n\nNot evaluated.\n", encoding="utf-8")
     _save(folder, manifest)
     if config.derived:
         manifest["derived"] = rules.derived(config, wiring.check(folder), parts["train"])
         _save(folder, manifest)
-    split = {s.group: name for name, samples in parts.items() for s in samples}
+    split = {s.group: name for name, samples in together.items() for s in samples}
     (run / "split.json").write_text(json.dumps(split, indent=0, sort_keys=True), encoding="utf-8")
-    cohort.write_split(config, root, folder)
-    table = truth.write(config, parts, run / "truth")
+    cohort.write_split(config, root, folder, further={s.group: part for part, rows in further.items() for s in rows})
+    table = truth.write(config, parts | {"val": together["val"]}, run / "truth")
     request = Request(truth=table, boxes=table.with_name("boxes.csv"))
     wiring.evaluate(str(folder), request, out=run / "evaluation", write=True)
     log.info("wrote %s", folder)
@@ -89,6 +90,7 @@ def manifest_of(
     sha256: str,
     sizes: dict[str, tuple[int, int]],
     fitted: shipped.Fitted,
+    notes: list[str],
 ) -> dict[str, Any]:
     """The manifest of an engine whose figures are not measured yet."""
     size = config.input.size
@@ -117,12 +119,12 @@ def manifest_of(
         "findings": [_finding(finding, bias[k]) for k, finding in enumerate(config.findings)],
         **({"exclusive": config.exclusive} if config.exclusive else {}),
         "card": {
-            "data_notes": config.data_notes,
+            "data_notes": notes,
             "limits": config.limits,
             "targets": [t.model_dump(exclude_none=True) for t in config.targets],
         },
         "training": {
-            "summary": " ".join(config.data_notes),
+            "summary": " ".join(notes),
             "backbone": config.model.backbone if members == 1 else f"{config.model.backbone}, mean of {members}",
             "seed": config.train.seed,
             "parts": {part: {"images": images, "groups": groups} for part, (images, groups) in sizes.items()},

@@ -40,7 +40,7 @@ def write(config: Config, parts: Parts, out: Path) -> Path:
     ruled = [d.key for d in config.derived if d.label]
     columns = ["image", *(["image2"] if len(config.input.channels) == 2 else []), "group", "part", "source"]
     columns += [f"sub:{name}" for name in subgroups] + keys + ruled + [f"mask:{key}" for key in keys]
-    _csv(out / "truth.csv", columns, (row_of(sample, part, config) for part, sample in held))
+    write_csv(out / "truth.csv", columns, (row_of(sample, part, config) for part, sample in held))
     write_boxes([sample for _, sample in held], config, out / "boxes.csv")
     np.savez_compressed(out / "priors.npz", **priors(parts["train"], config))
     np.savez_compressed(out / "brightness.npz", **brightness(parts["train"], config))
@@ -49,10 +49,11 @@ def write(config: Config, parts: Parts, out: Path) -> Path:
 
 def write_boxes(samples: list[Sample], config: Config, path: Path) -> None:
     """Write the table of boxes of some samples."""
-    _csv(path, list(BOX_COLUMNS), (row for sample in samples for row in _boxes(sample, config)))
+    write_csv(path, list(BOX_COLUMNS), (row for sample in samples for row in _boxes(sample, config)))
 
 
-def _csv(path: Path, columns: list[str], rows: Iterator[dict[str, str]]) -> None:
+def write_csv(path: Path, columns: list[str], rows: Iterator[dict[str, str]]) -> None:
+    """Write a table."""
     with path.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, columns, restval="")
         writer.writeheader()

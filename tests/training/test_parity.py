@@ -91,7 +91,7 @@ def test_a_package_is_a_network_again(case: Case, tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(case.path.read_bytes())
     findings = "".join(f'[[findings]]\nkey = "{key}"\n' for key in keys[:-1])
     (tmp_path / "engine.toml").write_text(findings, encoding="utf-8")
-    again = packaged(case.config, tmp_path).eval()
+    again = packaged(case.config, tmp_path)[0].eval()
     with torch.inference_mode():
         logits = again(case.images)[0].numpy()
     places = [keys.index(f.key) for f in case.config.findings]
