@@ -16,7 +16,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/radiolucent demo --out $(DEMO_OUT)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 fuzz: $(VENV)/.dev
 	$(BIN)/python tests/fuzz_doors.py --seconds $(FUZZ_SECONDS)

@@ -153,6 +153,8 @@ def test_the_commands_of_an_operator(tmp_path: Path) -> None:
             eventually(lambda: status(config)["deliveries"][0]["count"] == 3)
             assert refused(config, "studies", "retract", key, "--reason", "quality") == "nothing_to_retract"
             assert refused(config, "studies", "complete", "no-such-key") == "study_not_ready"
+            assert refused(config, "studies", "move", key, "north") == "no_such_site"
+            run(config, "studies", "move", key, "main")
             assert server.stop() == 0
         assert "Verified" in run(config, "audit", "verify")
         lines = tmp_path / "audit.jsonl"

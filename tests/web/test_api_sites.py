@@ -19,6 +19,7 @@ from radiolucent.audit.participants import Reporter
 from radiolucent.records.person import ROLES, Person
 from radiolucent.store import priors, work
 from radiolucent.web.api.endpoints import ENDPOINTS
+from radiolucent.wiring.operator import Desk
 from radiolucent.wiring.running import Running
 
 PASSWORD = "seven green lamps"
@@ -220,6 +221,20 @@ def test_sites_change_while_somebody_is_signed_in(running) -> None:
             assert set(listed(client)) == {"M1"}
         finally:
             running.installation.people.change("ned", by="test", sites=["north"])
+
+
+def test_a_study_is_given_to_another_site_and_back(running) -> None:
+    desk = Desk(running.installation.settings)
+    with signed_in(running, "sue") as client, signed_in(running, "ned") as north:
+        key = listed(north)["N1"]
+        assert set(listed(client)) == {"M1"}
+        desk.move(key, "main")
+        assert (set(listed(client)), set(listed(north))) == ({"M1", "N1"}, set())
+        desk.move(key, "north")
+        assert set(listed(north)) == {"N1"}
+    told = [parse(entry.text) for entry in running.installation.journal.log.entries()]
+    moves = [(e.details["before"], e.details["after"]) for e in told if e.details.get("setting") == "study_site"]
+    assert moves == [("north", "main"), ("main", "north")]
 
 
 def test_other_doors_have_sites_too(running) -> None:

@@ -106,6 +106,17 @@ def studies_complete(study: Key, config: Config = None, data: Data = None) -> No
     _desk(config, data).complete(study)
 
 
+@studies_app.command("move")
+def studies_move(
+    study: Key,
+    site: Annotated[str, typer.Argument(help="Name of the site.")],
+    config: Config = None,
+    data: Data = None,
+) -> None:
+    """Give a study to another site, whose people see it from then on."""
+    _desk(config, data).move(study, site)
+
+
 @studies_app.command("for-training")
 def studies_for_training(
     engine: Annotated[str, typer.Option("--engine", help="Engine id, or a package's folder or zip.")],

@@ -177,6 +177,11 @@ def set_priority(connection: Connection, study_key: str, priority: Priority) -> 
     connection.execute(update(studies).where(studies.c.study_key == study_key).values(priority=priority))
 
 
+def set_site(connection: Connection, study_key: str, site: str) -> None:
+    """Give a study to another site."""
+    connection.execute(update(studies).where(studies.c.study_key == study_key).values(site=site))
+
+
 def record(
     connection: Connection,
     job: Job,

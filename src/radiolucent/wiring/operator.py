@@ -23,6 +23,7 @@ from radiolucent.pipeline.retracting import Retraction
 from radiolucent.prepare.identity import identify, split_part10
 from radiolucent.records.audit import AuditEntry
 from radiolucent.records.engine import EngineSpec
+from radiolucent.records.person import MAIN_SITE
 from radiolucent.report.dicom.rejection import RejectionReason
 from radiolucent.settings import Rule, Settings
 from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
@@ -118,6 +119,36 @@ class Desk:
             self._known(entry.connection, study_key)
             if not intake.force_complete(entry.connection, study_key, now=entry.at):
                 raise not_ready("a study that is not receiving")
+
+    def move(self, study_key: str, site: str) -> None:
+        """Give a study to another site: whose people see it from then on.
+
+        Raises
+        ------
+        SettingsError
+            ``study_not_ready``, ``no_such_site``.
+        """
+        sites = sorted({MAIN_SITE, *(row.name for row in self.settings.sites)})
+        if site not in sites:
+            raise SettingsError(
+                "no_such_site",
+                found="a site that the settings do not name",
+                expected=f"one of {', '.join(sites)}",
+                action="Name one of them, or add it to [[sites]].",
+            )
+        with self._journal.entry() as entry:
+            self._known(entry.connection, study_key)
+            study = work.study(entry.connection, study_key)
+            work.set_site(entry.connection, study_key, site)
+            entry.audit(
+                "setting_change",
+                actor=CLI,
+                study_instance_uid=study.study_instance_uid,
+                patient_id=study.patient_id,
+                setting="study_site",
+                before=study.site,
+                after=site,
+            )
 
     def retract(self, study_key: str, reason: RejectionReason) -> list[str]:
         """Take a study's result back; the destinations that will be told.
