@@ -43,6 +43,12 @@ export function App() {
     }
   }, [entered]);
 
+  useEffect(() => {
+    const linked = () => void ((here()[0] === "enter" || here()[0] === "enrol") && location.reload()); // Pasted into an open page.
+    window.addEventListener("hashchange", linked);
+    return () => window.removeEventListener("hashchange", linked);
+  }, []);
+
   if (!isAsked) return <Waiting />;
   if (!session) return <SignIn onEntered={entered} />;
   return (

@@ -38,6 +38,11 @@ export function listen(): void {
   });
 }
 
+/** Does what a key does, for whoever points at its name. */
+export function press(key: string): void {
+  find(new KeyboardEvent("keydown", { key }))?.run();
+}
+
 function find(event: KeyboardEvent): Binding | undefined {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   for (const layer of [...layers].reverse()) {

@@ -1,4 +1,4 @@
-import type { AddedFinding, Assessment, DecisionRequest, Finding, FindingDecision, Region, StudyView } from "../api/types";
+import type { AddedFinding, Assessment, DecisionRequest, Finding, FindingDecision, Region, StudyView, Vocabulary } from "../api/types";
 
 /** A decision that is not signed yet. It lives in this page's memory and nowhere else. */
 export type Draft = {
@@ -80,6 +80,20 @@ export function request(draft: Draft, study: StudyView): DecisionRequest {
       regions: regions.map(drawn),
     })),
   };
+}
+
+/** What was said of a finding, in a line: the assessment, what it is changed to, why. */
+export function saidOf(said: FindingDecision, vocabulary: Vocabulary | null): string {
+  const reason = vocabulary?.reasons.find(({ code }) => code === said.reason_code)?.display ?? said.reason_code;
+  const changed = said.changed && said.changed.key !== said.key ? ` to ${said.changed.display}` : "";
+  const rest = [...(said.changed ? statement(said.changed) : []), reason?.toLowerCase(), said.comment];
+  return [`${said.assessment}${changed}`, ...rest.filter(Boolean)].join("; ");
+}
+
+/** How sure a person is and what they drew. */
+export function statement({ confidence, regions }: AddedFinding): string[] {
+  const drawn = regions.length === 0 ? "" : regions.length === 1 ? "region drawn" : `${regions.length} regions drawn`;
+  return [confidence ? `confidence ${confidence}` : "", drawn].filter(Boolean);
 }
 
 /** A correction starts from an answer of the server; only what a request may hold goes back. */

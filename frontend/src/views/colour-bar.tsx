@@ -21,9 +21,9 @@ export function ColourBar({ map, looking }: { map: FindingMap; looking: Looking 
     <div class="colour-bar">
       <span title={unit}>strong {short(strong)}</span>
       <canvas ref={bar} width={1} height={256} aria-hidden="true" />
-      <span title={unit}>threshold {short(threshold)}</span>
+      <span title={unit}>shown from {short(threshold)}</span>
       <small>{unit}</small>
-      {!map.is_painted && <small class="faint">no place reaches the threshold: nothing is painted</small>}
+      {!map.is_painted && <small class="faint">no place is that strong: nothing is painted</small>}
       <input
         type="range"
         min="0.1"

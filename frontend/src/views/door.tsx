@@ -164,10 +164,21 @@ function Enter({ token, onEntered }: Props & { token: string }) {
         location.hash = "#/";
         onEntered(session);
       },
-      (error: unknown) => setProblem(problemOf(error)),
+      (error: unknown) => {
+        forgetAddress(); // Loaded again, the page asks for a name and a password.
+        api.session().then(onEntered, () => setProblem(problemOf(error))); // Who is in already needs no link.
+      },
     );
   }, [token, onEntered]);
-  return problem ? <Trouble error={problem} /> : <Waiting />;
+  if (!problem) return <Waiting />;
+  return (
+    <>
+      <Trouble error={problem} />
+      <a class="button" href={location.pathname}>
+        Sign in by name and password
+      </a>
+    </>
+  );
 }
 
 function text(form: FormData, name: string): string {

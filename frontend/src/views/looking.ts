@@ -49,13 +49,14 @@ export function useLooking(study: StudyView) {
     const next = ranked[Math.max(0, Math.min(ranked.length - 1, at + by))];
     if (next) choose(nameOf(next));
   };
-  const turnMap = () => setMapShown((shown) => !shown);
+  const turnMap = () => active && setMapShown((shown) => !shown);
   const looking = {
     active, choose, place, setPlace, tool, setTool, isMapShown, setMapShown, isContour, opacity, setOpacity,
     colours, setColours, isPriorShown, setPriorShown, measures, film, images, turnMap,
     addMeasure: (measure: Measure) => setMeasures((all) => [...all, measure]),
     clearMeasures: () => setMeasures([]),
     turnContour: () => {
+      if (!active) return;
       setContour((on) => !on);
       setMapShown(true);
     },
@@ -64,7 +65,7 @@ export function useLooking(study: StudyView) {
   const keys: Binding[] = [
     ...toolKeys(setTool),
     ...filmKeys(film, () => setMeasures([])),
-    { key: "h", label: "Map of the finding", group: "Map", run: turnMap },
+    { key: "h", label: "Map of the finding", group: "Map", run: () => void turnMap() },
     { key: "c", label: "Contour instead of colour", group: "Map", run: looking.turnContour },
     { key: "[", label: "Map fainter", group: "Map", run: () => setOpacity((o) => Math.max(0.1, o - 0.1)) },
     { key: "]", label: "Map stronger", group: "Map", run: () => setOpacity((o) => Math.min(1, o + 0.1)) },

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Engine, Finding, StudyView, Vocabulary } from "../api/types";
-import { assessmentOf, nameOf } from "../decision/draft";
+import { assessmentOf, nameOf, saidOf } from "../decision/draft";
 import { useKeys } from "../keys";
 import { capital, date, interval, moment, plain, probability } from "../words";
 import { DecisionForm } from "./decision-form";
@@ -64,7 +64,7 @@ export function Panel(props: PanelProps) {
     <aside class="panel" aria-label="Findings">
       <div class="words" ref={words}>
         <Held lease={lease} mayBreak={mayBreak} />
-        {study.decision && !signing.isCorrecting && <Signed study={study} signing={signing} mayDecide={props.mayDecide} />}
+        {study.decision && !signing.isCorrecting && <Signed {...{ study, vocabulary, signing }} mayDecide={props.mayDecide} />}
         {finding ? <One {...props} finding={finding} image={image} /> : <Nothing study={study} />}
         {signing.form && (
           <DecisionForm key={`${signing.form.kind}${finding?.key}`} study={study} vocabulary={vocabulary} signing={signing} form={signing.form} image={looking.images[looking.place.index] ?? null} />
@@ -79,7 +79,7 @@ export function Panel(props: PanelProps) {
   );
 }
 
-function One({ study, finding, signing, image }: PanelProps & { finding: Finding; image: number | null }) {
+function One({ study, vocabulary, finding, signing, image }: PanelProps & { finding: Finding; image: number | null }) {
   const positives = study.findings.filter((one) => one.positive);
   const at = positives.indexOf(finding) + 1;
   const place = at > 0 ? `${at} of ${positives.length} ${positives.length === 1 ? "finding" : "findings"}` : "below threshold";
@@ -87,7 +87,7 @@ function One({ study, finding, signing, image }: PanelProps & { finding: Finding
   return (
     <section class="one">
       <p class={finding.critical && finding.positive ? "critical-word" : "kicker"}>
-        {finding.critical && finding.positive ? "Critical · " : ""}
+        {study.decision && !signing.isCorrecting ? "The engine said · " : finding.critical && finding.positive ? "Critical · " : ""}
         {place}
       </p>
       <h2>{[finding.display, finding.zone].filter(Boolean).join(", ")}</h2>
@@ -100,6 +100,7 @@ function One({ study, finding, signing, image }: PanelProps & { finding: Finding
         </span>
       </div>
       <Why finding={finding} />
+      {said && said.assessment !== "accepted" && !signing.form && <p class="yours">You: {saidOf(said, vocabulary)}</p>}
       {signing.isOpen && finding.positive && !signing.form && (
         <div class="acts">
           <button type="button" aria-pressed={said?.assessment === "accepted"} disabled={!signing.mayChange} onClick={() => signing.accept(finding)}>
@@ -208,7 +209,7 @@ function Changes({ study }: { study: StudyView }) {
   if (!prior) return null;
   return (
     <section>
-      <h3>Since {date(prior.studied_at)}</h3>
+      <h3>What the engines say since {date(prior.studied_at)}</h3>
       {study.changes.length === 0 ? (
         <p class="dim">To be looked at beside; no finding was compared.</p>
       ) : (

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { api } from "../api/client";
 import type { Session } from "../api/types";
+import { press } from "../keys";
 
 const ROOMS = [
   { room: "", label: "Worklist", permission: "worklist.read" },
@@ -51,9 +52,9 @@ export function Foot({ children }: { children?: ComponentChildren }) {
     <footer class="foot">
       <b>Research use only</b>
       {children}
-      <span class="end">
+      <button type="button" class="quiet end" onClick={() => press("?")}>
         <kbd>?</kbd> all keys
-      </span>
+      </button>
     </footer>
   );
 }

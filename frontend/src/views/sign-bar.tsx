@@ -1,4 +1,5 @@
-import type { StudyView } from "../api/types";
+import type { StudyView, Vocabulary } from "../api/types";
+import { saidOf, statement } from "../decision/draft";
 import { capital, moment, plain } from "../words";
 import { Key } from "./parts";
 import type { Signing } from "./signing";
@@ -24,6 +25,14 @@ export function SignBar({ study, signing }: { study: StudyView; signing: Signing
           {problem && <Refused signing={signing} />}
           {!signing.form && (
             <>
+              {signing.isCorrecting && (
+                <p class="dim">
+                  You correct a signed decision; it stays on record.{" "}
+                  <button type="button" class="quiet" disabled={signing.isSending || isUnanswered} onClick={signing.leave}>
+                    Leave it as it is
+                  </button>
+                </p>
+              )}
               <div class="last-words">
                 <input
                   aria-label="Comment on the study"
@@ -42,7 +51,7 @@ export function SignBar({ study, signing }: { study: StudyView; signing: Signing
                   Add missed<Key>E</Key>
                 </button>
                 <button type="button" class="primary" disabled={signing.isSending} onClick={() => void signing.sign()}>
-                  {signing.isSending ? "Signing…" : isUnanswered ? "Send again" : study.decision ? "Sign the correction" : "Sign study"}
+                  {signing.isSending ? "Signing…" : isUnanswered ? "Send again" : study.decision ? "Sign correction" : "Sign study"}
                   <Key>⏎</Key>
                 </button>
               </div>
@@ -86,8 +95,10 @@ function Refused({ signing }: { signing: Signing }) {
   );
 }
 
+type SignedProps = { study: StudyView; vocabulary: Vocabulary | null; signing: Signing; mayDecide: boolean };
+
 /** What was signed, by whom; a correction follows it, nothing replaces it. */
-export function Signed({ study, signing, mayDecide }: { study: StudyView; signing: Signing; mayDecide: boolean }) {
+export function Signed({ study, vocabulary, signing, mayDecide }: SignedProps) {
   const { decision } = study;
   if (!decision) return null;
   return (
@@ -101,13 +112,12 @@ export function Signed({ study, signing, mayDecide }: { study: StudyView; signin
       <ul class="why">
         {decision.findings.map((said) => (
           <li key={said.engine + said.key} class="for">
-            {study.findings.find((f) => f.key === said.key && f.engine === said.engine)?.display ?? said.key}: {said.assessment}
-            {said.changed && said.changed.key !== said.key && ` to ${said.changed.display}`}
+            {study.findings.find((f) => f.key === said.key && f.engine === said.engine)?.display ?? said.key}: {saidOf(said, vocabulary)}
           </li>
         ))}
         {decision.added.map((added) => (
           <li key={added.display} class="for">
-            {added.display}: added
+            {[`${added.display}: added`, ...statement(added)].join("; ")}
           </li>
         ))}
       </ul>

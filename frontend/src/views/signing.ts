@@ -76,7 +76,7 @@ export function useSigning({ study, lease, mayDecide, onStudy, onReload, onShow 
   };
   return {
     draft, form, drawing, problem, isSending, isOpen, isCorrecting, isUnanswered, mayChange, missing, said, closeForm, sign, begin,
-    drawn: drawnIn(draft),
+    drawn: drawnIn(study.decision && !isCorrecting ? { ...draft, ...fromDecision(study) } : draft),
     keys: keysOf({ mayChange, hasForm: form !== null, setDrawing, sign }),
     setDrawing,
     setComment: (comment: string) => setDraft((now) => ({ ...now, comment })),
@@ -91,6 +91,13 @@ export function useSigning({ study, lease, mayDecide, onStudy, onReload, onShow 
     correct: () => {
       setDraft({ ...emptyDraft(), ...fromDecision(study) });
       setCorrecting(true);
+    },
+    leave: () => {
+      setDraft(emptyDraft());
+      setCorrecting(false);
+      setProblem(null);
+      setSaid("");
+      closeForm();
     },
     startAnew: () => {
       setProblem(null);

@@ -24,6 +24,7 @@ def run_demo(folder: Path) -> None:
         status.stop()
         console.print(PAGE.format(studies=demo.studies))
         console.print(f"  {demo.link}", style="bold")
+        console.print(f"To sign in again until this ends: name {demo.name}, password {demo.password}")
         console.print(KEYS)
         console.print(f"Send it images of your own: storescu -aec RADIOLUCENT 127.0.0.1 {demo.dicom_port} FILE.dcm")
         console.print("Research software, not for diagnosis. Ctrl-C ends.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -35,9 +36,11 @@ READ_WITHIN_S = 180.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A demo that is being served: the link signs in once, within a day."""
+    """A demo that is being served: the link signs in once, within a day, name and password until the next start."""
 
     link: str
+    name: str
+    password: str
     dicom_port: int
     studies: int
 
@@ -75,10 +78,12 @@ def served(folder: Path, told: Callable[[str], None]) -> Iterator[Served]:
         assert dicom is not None
         if all(each.name != READER.name for each in people.everybody()):
             people.add(READER, by="demo")
+        password = secrets.token_urlsafe(12)
+        people.enrol(people.reset(READER.name, by="demo"), name="", display="", password=password, peer="")
         link = f"http://127.0.0.1:{http.port}/#/enter/{people.entry_link(READER.name)}"
         with running.installation.journal.reading() as connection:
             count = sum(work.counts(connection).values())
-        yield Served(link=link, dicom_port=dicom.port, studies=count)
+        yield Served(link=link, name=READER.name, password=password, dicom_port=dicom.port, studies=count)
 
 
 def _studies() -> Iterator[list[Dataset]]:

@@ -70,19 +70,8 @@ class ReadingDesk:
             version = reading.version(connection, now=now.timestamp())
             rows = reading.rows(connection, self._memory, caller.sight)
             told = decisions.opinions_of(connection, caller.name) if self._read_first else set()
-        seen: dict[str, int] = {}
-        for row in rows:
-            seen[row.patient_id] = seen.get(row.patient_id, 0) + 1
-        listed = [
-            worklist.listed(
-                row,
-                now=now,
-                hidden=self._hides(row, told),
-                has_prior=bool(row.patient_id) and seen[row.patient_id] > 1,
-            )
-            for row in rows
-        ]
-        return worklist.answer(listed, wanted, now=now, version=version)
+        listed = [worklist.listed(row, now=now, hidden=self._hides(row, told)) for row in rows]
+        return worklist.answer(worklist.with_priors(listed), wanted, now=now, version=version)
 
     def _hides(self, row: reading.WorkRow, told: set[tuple[str, str]]) -> bool:
         said = row.said

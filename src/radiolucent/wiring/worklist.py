@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,7 +28,10 @@ AGES = {"Y": 1.0, "M": 12.0, "W": 52.18, "D": 365.25}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A study with what decides about it; ``hidden``: its findings are not shown to this reader yet."""
+    """A study with what decides about it.
+
+    ``hidden``: its findings are not shown to this reader yet; ``has_prior``: an earlier study of the patient is listed.
+    """
 
     row: WorkRow
     context: StudyContext
@@ -36,7 +39,7 @@ class Listed:
     urgency: Urgency
     lease: Lease | None
     hidden: bool
-    has_prior: bool
+    has_prior: bool = False
 
     @property
     def positives(self) -> tuple[SaidFinding, ...]:
@@ -45,7 +48,7 @@ class Listed:
         return () if said is None or self.hidden else tuple(f for f in said.findings if f.positive)
 
 
-def listed(row: WorkRow, *, now: datetime, hidden: bool, has_prior: bool) -> Listed:
+def listed(row: WorkRow, *, now: datetime, hidden: bool) -> Listed:
     """A row with its state and urgency."""
     lease = running(row.lease, now)
     standing = Standing(state=row.state, status=row.status, is_decided=row.is_decided, is_held=lease is not None)
@@ -66,8 +69,21 @@ def listed(row: WorkRow, *, now: datetime, hidden: bool, has_prior: bool) -> Lis
         urgency=without_result(urgency) if hidden else urgency,
         lease=lease,
         hidden=hidden,
-        has_prior=has_prior,
     )
+
+
+def with_priors(listed: Sequence[Listed]) -> list[Listed]:
+    """The same rows, told which of them have an earlier one of the same patient."""
+    first: dict[str, datetime] = {}
+    for each in listed:
+        who, at = each.row.patient_id, each.context.started
+        if who and at is not None:
+            first[who] = min(at, first.get(who, at))
+    return [replace(each, has_prior=_is_after(each, first.get(each.row.patient_id))) for each in listed]
+
+
+def _is_after(each: Listed, first: datetime | None) -> bool:
+    return first is not None and each.context.started is not None and first < each.context.started
 
 
 def answer(all_rows: Sequence[Listed], wanted: Wanted, *, now: datetime, version: int) -> Json:
