@@ -51,7 +51,7 @@ export function SignBar({ study, signing }: { study: StudyView; signing: Signing
                   Add missed<Key>E</Key>
                 </button>
                 <button type="button" class="primary" disabled={signing.isSending} onClick={() => void signing.sign()}>
-                  {signing.isSending ? "Signing…" : isUnanswered ? "Send again" : study.decision ? "Sign correction" : "Sign study"}
+                  {signing.isSending ? "Signing…" : isUnanswered ? "Send again" : study.decision ? "Sign again" : "Sign study"}
                   <Key>⏎</Key>
                 </button>
               </div>

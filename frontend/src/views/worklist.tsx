@@ -156,7 +156,7 @@ function Row({ item }: { item: Item }) {
       <td>
         <div>{examination(item)}</div>
         <div class="dim">
-          {[moment(item.studied_at), item.accession_number && `acc ${item.accession_number}`, item.has_prior && "has a prior"]
+          {[moment(item.studied_at), item.accession_number && `acc ${item.accession_number}`, item.has_prior && "has prior"]
             .filter(Boolean)
             .join(" · ")}
         </div>

@@ -95,7 +95,10 @@ def _studies() -> Iterator[list[Dataset]]:
         yield [dcmread(str(real))]
     yield _phantom("head", seed=0, day=DAY)
     for kind, (_, now) in SEEDS.items():
-        yield _phantom(kind, seed=now, day=DAY)
+        study = _phantom(kind, seed=now, day=DAY)
+        if kind == "bone":
+            study[0].RequestedProcedurePriority = "STAT"  # First in the list: it has a prior, and a map that shows.
+        yield study
 
 
 def _phantom(kind: Kind, *, seed: int, day: str) -> list[Dataset]:
