@@ -18,6 +18,7 @@ from flow.test_flow import Site, fhir_server, sent_to, site, to_ehr, to_pacs
 from radiolucent.errors import SettingsError
 from radiolucent.records.person import Person
 from radiolucent.store import work
+from radiolucent.wiring.store_cohort import known_studies
 from radiolucent.wiring.truth import add_truth
 
 SR = hospital.OBJECTS[0]
@@ -117,8 +118,12 @@ def test_a_modified_region_is_signed_and_told_everywhere(tmp_path: Path) -> None
         document = it.signed()
         after = ana.get(f"/studies/{it.key}").json()
         (_, message), events = it.ehr.of("ACC7"), it.here.audited("decision")
-        verdict = it.here.running.installation.journal.log.verify()
+        installation = it.here.running.installation
+        verdict = installation.journal.log.verify()
+        (taught,) = known_studies(installation.journal, installation.specs[0]).values()
 
+    assert [(key, region.points) for key, region in taught.regions] == [("bright", ((10.0, 12.0), (30.0, 40.0)))]
+    assert taught.labels(it.film.SOPInstanceUID, installation.specs[0])["bright"] == 1.0
     observer = document.VerifyingObserverSequence[0]
     assert (observer.VerifyingObserverName.family_name, document.PreliminaryFlag) == ("Dr Ana", "FINAL")
     before = document.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence
