@@ -87,12 +87,15 @@ def bootstrap_all(
     values = statistics(np.arange(len(groups)))
     names, inverse = np.unique(groups, return_inverse=True)
     order = np.argsort(inverse, kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(inverse))[:-1])
+    sizes = np.bincount(inverse)
+    starts = np.cumsum(sizes) - sizes
     generator = np.random.default_rng(seed)
     drawn: dict[str, list[float]] = {name: [] for name in values}
     for _ in range(resamples if len(groups) else 0):
         chosen = generator.integers(0, len(names), len(names))
-        for name, value in statistics(np.concatenate([members[i] for i in chosen])).items():
+        ends = np.cumsum(sizes[chosen])
+        members = np.repeat(starts[chosen] - (ends - sizes[chosen]), sizes[chosen]) + np.arange(ends[-1])
+        for name, value in statistics(order[members]).items():
             if not math.isnan(value):
                 drawn[name].append(value)
     return {name: _interval(value, drawn[name]) for name, value in values.items()}

@@ -27,8 +27,8 @@ from radiolucent.cohort.validation.subgroups import FOUND, Stratum
 
 RANDOM = 300
 RIDGE = 1.0
-LEAST_PULL = 0.25
-"""Told from this change of a logit on; below it even a sure pull is small."""
+LEAST_SLOPE = 0.1
+"""Told from this share of the steepest slope on; below it even a sure one is small."""
 SATURATED = 0.98
 CORNERS = (4, 3)
 MARK = Stratum(by="bright mark in a corner", value="yes", members=np.zeros(0, dtype=bool))
@@ -61,7 +61,7 @@ class Pull:
     @property
     def is_found(self) -> bool:
         """Whether the score follows the concept's direction, beyond chance and by enough to matter."""
-        return self.q < FOUND and abs(self.logits) >= LEAST_PULL
+        return self.q < FOUND and abs(self.derivative) >= LEAST_SLOPE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from radiolucent.cohort.validation.charts import Line, forest
-from radiolucent.cohort.validation.concepts import LEAST_PULL
+from radiolucent.cohort.validation.concepts import LEAST_SLOPE
 from radiolucent.cohort.validation.failures import Failures, Trait
 from radiolucent.cohort.validation.records import Validation
 
@@ -52,7 +52,7 @@ def concepts_of(found: Validation) -> dict[str, Any]:
     """How well each concept can be told, what pulls along it, and a sentence."""
     told = sorted(found.concepts.concepts, key=lambda one: -one.readable.value)
     pulls = [(one, pull) for one in told for pull in one.pulls]
-    sure = sorted((pair for pair in pulls if pair[1].is_found), key=lambda pair: -abs(pair[1].logits))
+    sure = sorted((pair for pair in pulls if pair[1].is_found), key=lambda pair: -abs(pair[1].derivative))
     lines = [
         Line(
             name=f"{one.by.replace('_', ' ')}: {one.value}",
@@ -64,7 +64,7 @@ def concepts_of(found: Validation) -> dict[str, Any]:
     ]
     words = (
         f"{len(sure)} of {len(pulls)} scores follow a concept's direction, beyond random concepts and by at least "
-        f"{LEAST_PULL} of a logit."
+        f"{LEAST_SLOPE} of the steepest slope."
     )
     name = "AUC with which each concept is told from the embedding"
     return {

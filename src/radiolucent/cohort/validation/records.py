@@ -12,6 +12,7 @@ from radiolucent.cohort.validation.change import VersionChange
 from radiolucent.cohort.validation.concepts import Concepts
 from radiolucent.cohort.validation.crew import ALONE, Crew
 from radiolucent.cohort.validation.failures import Failures
+from radiolucent.cohort.validation.known_places import Places
 from radiolucent.cohort.validation.performance import Performance
 from radiolucent.cohort.validation.shortcuts import Baseline, Follow, Leak
 from radiolucent.cohort.validation.stress import Stress
@@ -94,17 +95,6 @@ class Cohort:
     bodiless: int
     missing: Mapping[str, float]
     remarks: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
-    """Does the peak of a finding's map lie where the finding is, and would the middle of the picture."""
-
-    key: str
-    places: int
-    patients: int
-    hit_rate: Interval
-    centre_hit_rate: Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,20 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from radiolucent.cohort.measure import Floats, rate
 from radiolucent.cohort.needs import need
-from radiolucent.cohort.truth import place
 from radiolucent.cohort.validation.atlas import Maps, cells, draw, mean_maps, reaching
 from radiolucent.cohort.validation.change import VersionChange, version_change
 from radiolucent.cohort.validation.concepts import concepts
-from radiolucent.cohort.validation.estimates import share_estimate
 from radiolucent.cohort.validation.failures import failures
 from radiolucent.cohort.validation.gathering import gather
+from radiolucent.cohort.validation.known_places import known_places
 from radiolucent.cohort.validation.performance import Performance, performance
 from radiolucent.cohort.validation.readout import read_out
-from radiolucent.cohort.validation.records import Ask, Cohort, Places, Validation
+from radiolucent.cohort.validation.records import Ask, Cohort, Validation
 from radiolucent.cohort.validation.roster import Roster, nothing_to_measure, read_roster, split_of
 from radiolucent.cohort.validation.shards import Observed, folder_of, read_columns
 from radiolucent.cohort.validation.shift import read_reference, shift
@@ -46,8 +44,6 @@ from radiolucent.records.engine import EngineSpec
 Progress = Callable[[str, int, int], None]
 NAMED = 8
 MANY_REFUSED = 0.05
-PLACE_SIDE = 512
-"""Known places are drawn on a square of this side, of which the peak is a point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +151,7 @@ def _figures(
         resamples=ask.resamples,
         permutations=ask.permutations,
         findings=findings,
-        places=tuple(_places(observed, spec)),
+        places=known_places(observed, spec),
         subgroups=tuple(rows),
         worst=worst_groups(rows),
         atlas=tuple(atlas),
@@ -285,33 +281,6 @@ def _subgroups(observed: Observed, spec: EngineSpec, strata: Sequence[Stratum]) 
                 key, observed.arrays["chances"][:, k], labels, observed.groups, strata, threshold=threshold
             )
     return with_rates(rows)
-
-
-def _places(observed: Observed, spec: EngineSpec) -> Iterator[Places]:
-    for k, finding in enumerate(spec.findings):
-        known = [i for i, case in enumerate(observed.cases) if case.has_place(finding.key)]
-        hits, centre, groups = [], [], []
-        for i in known:
-            truth = place(observed.cases[i], finding.key, (PLACE_SIDE, PLACE_SIDE))
-            if truth is None:
-                continue
-            hits.append(_at(truth, observed.arrays["peaks"][i, k]))
-            centre.append(bool(truth[PLACE_SIDE // 2, PLACE_SIDE // 2]))
-            groups.append(observed.groups[i])
-        if hits:
-            names = np.array(groups, dtype=np.str_)
-            yield Places(
-                key=finding.key,
-                places=len(hits),
-                patients=len(set(groups)),
-                hit_rate=share_estimate(np.array(hits), names).interval,
-                centre_hit_rate=share_estimate(np.array(centre), names).interval,
-            )
-
-
-def _at(truth: NDArray[np.bool_], share: Floats) -> bool:
-    row, column = np.clip((share * PLACE_SIDE).astype(int), 0, PLACE_SIDE - 1)
-    return bool(truth[row, column])
 
 
 def cohort_of(roster: Roster, observed: Observed) -> Cohort:
