@@ -32,6 +32,7 @@ def set_up(place: Place, name: str) -> str:
         told = client.post("/me/totp").json()
         taken = pyotp.parse_uri(told["uri"])
         assert (taken.secret, taken.name, taken.issuer) == (told["secret"], name, "Radiolucent")
+        assert told["picture"].startswith("data:image/svg+xml")
         assert client.put("/me/totp", json={"code": code_of(place, told["secret"])}).status_code == 204
         assert client.get("/session").json()["user"]["totp"] is True
     return str(told["secret"])

@@ -36,4 +36,5 @@ export type AuditLines = Schemas["AuditLines"];
 export type AuditEntry = Schemas["AuditLine"];
 export type NewPerson = Schemas["PersonBody"];
 export type Person = Schemas["Person"];
+export type Secret = Schemas["Secret"];
 export type Token = Schemas["Token"];

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { api } from "../api/client";
-import type { Session } from "../api/types";
+import type { Secret, Session } from "../api/types";
 import { Field, Trouble } from "./parts";
 
 /** One's own password and second factor. */
@@ -44,7 +44,7 @@ function Password() {
 }
 
 function SecondFactor({ isOn }: { isOn: boolean }) {
-  const [secret, setSecret] = useState<{ secret: string; uri: string } | null>(null);
+  const [secret, setSecret] = useState<Secret | null>(null);
   const [error, setError] = useState<unknown>(null);
   const begin = () => api.beginFactor().then(setSecret, setError);
   const submit = (send: (code: string) => Promise<unknown>) => (event: SubmitEvent) => {
@@ -66,8 +66,10 @@ function SecondFactor({ isOn }: { isOn: boolean }) {
       {!isOn && secret && (
         <>
           <p>
-            Add this key to an authenticator app (<a href={secret.uri}>open it here</a>), then enter the code it shows.
+            Scan this with an authenticator app (on this device: <a href={secret.uri}>open it here</a>), or type the key below; then
+            enter the code that the app shows.
           </p>
+          <img class="qr" src={secret.picture} alt="QR code of the key below" />
           <p class="link">
             <code>{secret.secret}</code>
           </p>

@@ -85,10 +85,11 @@ class Link(Answer):
 
 
 class Secret(Answer):
-    """A secret for an authenticator app; ``uri`` as the app reads it."""
+    """A secret for an authenticator app; ``uri`` as the app reads it, ``picture`` as its camera does (QR code, SVG)."""
 
     secret: str
     uri: str
+    picture: str
 
 
 class Token(Answer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import segno
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
@@ -42,7 +43,7 @@ def router(people: People, factor: SecondFactor) -> APIRouter:
     def begin(caller: Calling) -> Secret:
         """A secret for an authenticator app; the second factor is off until a code confirms it."""
         secret, uri = factor.begin(caller.name)
-        return Secret(secret=secret, uri=uri)
+        return Secret(secret=secret, uri=uri, picture=segno.make(uri, micro=False).svg_data_uri(scale=4, light="white"))
 
     @made.put("/me/totp", status_code=204)
     def confirm(caller: Calling, body: CodeBody) -> None:
