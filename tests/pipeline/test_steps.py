@@ -157,6 +157,17 @@ def test_a_folder_from_which_images_are_gone_is_no_result(house: House) -> None:
     assert not result.parents[1].exists(), "so that it is read anew"
 
 
+def test_a_recorded_folder_stays_when_its_step_runs_again_after_a_late_image(house: House) -> None:
+    """The process died after the report was kept and before that was known; then another image came."""
+    job, made = ready(house), steps(house, Desk(DONE), rules=(Rule(name="all"),))
+    assert made.route(job, by="w") is not None
+    assert made.read(job, None)[0] == "read"
+    assert cases.record(house.database, job, destinations=[])
+    cases.take(house.database, cases.received(2))
+    assert not made.record(job, (), "read", "", "")
+    assert list((house.root / "results").rglob("result.json")), "what was sent is what is kept"
+
+
 def test_each_retraction_makes_another_issue(house: House) -> None:
     job, reader = ready(house), Desk(DONE)
     made = steps(house, reader, rules=(Rule(name="all"),))

@@ -157,6 +157,8 @@ class Steps:
         started = perf_counter()
         with self._journal.reading() as connection:
             study = work.study(connection, job.study_key)
+            if study.revision != job.revision or study.state != "processing":
+                return False  # Recorded before the process died, or moved on: its folder is not ours to judge.
             order = hospital.order_of(
                 connection, accession_number=study.accession_number, study_instance_uid=study.study_instance_uid
             )
