@@ -119,5 +119,5 @@ function Head({ study, session, onBack }: { study: StudyView; session: Session; 
 function Evidence({ finding }: { finding: Finding | null }) {
   const error = finding?.maps[0]?.completeness_error;
   if (error === null || error === undefined) return null;
-  return <span>Evidence adds up to the score (error {error.toExponential(0)})</span>;
+  return <span title={`error ${error.toExponential(0)}`}>Evidence adds up to the score</span>;
 }
