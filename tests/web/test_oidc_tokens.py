@@ -148,7 +148,7 @@ def test_a_good_token_says_who_it_is(liar: Liar) -> None:
         {"iat": int(time.time()) + 3600},
         {"at_hash": "of another access token"},
     ],
-    ids=str,
+    ids="+".join,  # by what is changed, not to what: every process must give a test the same name
 )
 def test_a_token_that_does_not_prove_it_is_refused(liar: Liar, changed: dict[str, Any]) -> None:
     provider = provider_of(liar)
