@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,14 @@ def pytest_report_header() -> str | None:
 def configs() -> Path:
     """Folder of the shipped training configurations."""
     return REPOSITORY / "training" / "configs"
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Layers as small as those of tests only wait for each other on several threads."""
+    import torch  # where it is not, no test of this folder is collected
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

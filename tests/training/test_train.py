@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from training.config import Config, Schedule
 from training.model import Ensemble, EvidenceNet, FloatDepthwise, TopDown, quicken
 from training.train import Arrays, aucs, fit, order_of, positive_weights, predict, rarity
 
-pytestmark = pytest.mark.training
+pytestmark = [pytest.mark.training, pytest.mark.usefixtures("one_thread")]
 SIDE, GRID = 64, 16
 
 
@@ -70,15 +69,6 @@ def arrays(count: int, seed: int) -> Arrays:
     regions = np.full((count, 3, GRID, GRID), 255, dtype=np.uint8)
     regions[:, 2] = (images[:, 0, 2::4, 2::4] > 90).astype(np.uint8)
     return Arrays(images=images, labels=labels, masks=masks, regions=regions)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Layers this small only wait for each other on several threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
