@@ -38,6 +38,7 @@ def test_a_link_leads_to_a_signed_decision(tmp_path: Path) -> None:
             view = views[0]
             assert items[0]["has_prior"]
             assert view["priors"], "the first study can be compared"
+            assert view["changes"], "and was"
             assert view["findings"][0]["maps"][0]["is_painted"], "the map key shows something"
             decision = {
                 "idempotency_key": str(uuid.uuid4()),
