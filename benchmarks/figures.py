@@ -11,7 +11,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter, process_time
@@ -23,7 +22,7 @@ from benchmarks.validating import phantoms, some, to_cases
 from radiolucent import wiring
 from radiolucent.cohort.reading import BATCH
 from radiolucent.cohort.truth import Case
-from radiolucent.cohort.validation.gathering import THREADS, look, prepare
+from radiolucent.cohort.validation.gathering import look, prepare
 from radiolucent.cohort.validation.observing import Observation
 from radiolucent.cohort.validation.records import Ask
 from radiolucent.cohort.validation.roster import Roster
@@ -84,10 +83,9 @@ def one(size: int, folder: Path | None) -> dict[str, float]:
 
 
 def _read(cases: list[Case], engine: Engine) -> list[Observation]:
-    ready = [prepare(case, engine.spec) for case in cases]
-    with ThreadPoolExecutor(THREADS) as pool:
-        made = look([ready[i : i + BATCH] for i in range(0, len(ready), BATCH)], engine, pool)
-    return [one for one in made if isinstance(one, Observation)]
+    batches = [cases[start : start + BATCH] for start in range(0, len(cases), BATCH)]
+    made = [look([prepare(case, engine.spec) for case in some], engine) for some in batches]
+    return [one for some in made for one in some if isinstance(one, Observation)]
 
 
 def _like(seen: Observation, case: Case, generator: np.random.Generator) -> Observation:

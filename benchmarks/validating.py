@@ -11,20 +11,22 @@ from time import perf_counter, process_time
 
 import numpy as np
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 from benchmarks.tables import Cell, Table
 from benchmarks.timing import interleaved, paired_ratio, spread
 from radiolucent import wiring
 from radiolucent.cohort.reading import BATCH
 from radiolucent.cohort.truth import Case
-from radiolucent.cohort.validation.gathering import THREADS, Prepared, look, prepare, read_shard
+from radiolucent.cohort.validation.gathering import Prepared, look, own_lanes, prepare, read_shard
 from radiolucent.cohort.validation.observing import Refused
 from radiolucent.cohort.validation.shards import pack
 from radiolucent.engines.checks import Engine, load
 from radiolucent.phantoms import chest
 
-IMAGES, ROUNDS = 48, 5
+IMAGES, ROUNDS = 128, 5
 SIDE = 320
+BARE = "bare forward pass"
 KINDS = (".png", ".jpg", ".jpeg", ".avif", ".dcm")
 
 
@@ -33,41 +35,49 @@ def run(folder: Path | None) -> list[Table]:
     files = wiring.registry(None).files("chest-film")
     with tempfile.TemporaryDirectory() as scratch:
         paths = phantoms(Path(scratch)) if folder is None else some(folder)
-        one, two = load(files, threads=1), load(files, threads=2)
+        one, whole = load(files, threads=1), load(files)
         return [
-            _table("Graph on two cores, by the clock", two, paths, perf_counter),
-            _table("Graph on one core, processor time of all threads", one, paths, process_time),
+            _table("By the clock, on all cores", one, paths, perf_counter, lanes=own_lanes(), whole=whole),
+            _table("Processor time of all threads, on one core", one, paths, process_time, lanes=1),
         ]
 
 
-def _table(title: str, engine: Engine, paths: list[Path], clock: Callable[[], float]) -> Table:
+def _table(
+    title: str,
+    engine: Engine,
+    paths: list[Path],
+    clock: Callable[[], float],
+    *,
+    lanes: int,
+    whole: Engine | None = None,
+) -> Table:
+    """``whole`` has its graph on all cores; the other on one, with as many batches side by side as there are lanes."""
     made = [prepare(case, engine.spec) for case in to_cases(paths)]
     ready = [one for one in made if not isinstance(one, Refused)]
     batches = [ready[i : i + BATCH] for i in range(0, len(ready), BATCH)]
     arrays = [np.stack([one[3].array for one in batch]) for batch in batches]
-    cases: dict[str, Callable[[], object]] = {
-        "bare forward pass": partial(_forward, engine, arrays),
-        "validation of decoded images": partial(_validated, engine, batches),
-        "validation of files": partial(read_shard, [one[0] for one in ready], engine),
-    }
+    cases: dict[str, Callable[[], object]] = {BARE: partial(_forward, whole or engine, arrays, lanes=1)}
+    if whole is not None:
+        cases["bare forward pass, a batch on each core"] = partial(_forward, engine, arrays, lanes=lanes)
+    cases["validation of decoded images"] = partial(_validated, engine, batches, lanes=lanes)
+    cases["validation of files"] = partial(read_shard, [one[0] for one in ready], engine, lanes=lanes)
     times = interleaved(cases, runs=ROUNDS, warm=1, clock=clock)
-    bare, count = times["bare forward pass"], len(ready)
     rows: list[tuple[Cell, ...]] = [
-        (name, spread(taken / count), paired_ratio(taken, bare)) for name, taken in times.items()
+        (name, spread(taken / len(ready)), paired_ratio(taken, times[BARE])) for name, taken in times.items()
     ]
     columns = ("", "ms per image (p95)", "ratio (95 % interval)")
-    return Table(title=f"{title}: {count} images in batches of {BATCH}", columns=columns, rows=rows)
+    return Table(title=f"{title}: {len(ready)} images in batches of {BATCH}", columns=columns, rows=rows)
 
 
-def _forward(engine: Engine, batches: Iterable[np.ndarray]) -> None:
+def _forward(engine: Engine, batches: Iterable[np.ndarray], *, lanes: int) -> None:
     name = engine.session.get_inputs()[0].name
-    for batch in batches:
-        engine.session.run(None, {name: batch})
+    with ThreadPoolExecutor(lanes) as pool:
+        list(pool.map(lambda batch: engine.session.run(None, {name: batch}), batches))
 
 
-def _validated(engine: Engine, batches: list[list[Prepared]]) -> bytes:
-    with ThreadPoolExecutor(THREADS) as pool:
-        return pack(look(batches, engine, pool))
+def _validated(engine: Engine, batches: list[list[Prepared]], *, lanes: int) -> bytes:
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(lanes) as pool:
+        return pack([one for some in pool.map(partial(look, engine=engine), batches) for one in some])
 
 
 def some(folder: Path) -> list[Path]:

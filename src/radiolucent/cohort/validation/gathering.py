@@ -1,11 +1,11 @@
-"""Read a cohort into shards: decode ahead and judge behind in threads, one forward pass a batch; memory for a shard."""
+"""Read a cohort into shards, batch by batch, as many side by side as there are cores; memory for a shard."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from pydicom import Dataset
@@ -16,7 +16,7 @@ from radiolucent.cohort.truth import Case
 from radiolucent.cohort.validation.crew import ALONE, Crew, by_workers
 from radiolucent.cohort.validation.observing import Observation, Refused, observe
 from radiolucent.cohort.validation.shards import SHARD, pack, path_of, write_shard
-from radiolucent.engines.checks import Engine
+from radiolucent.engines.checks import Engine, load
 from radiolucent.engines.package import PackageFiles
 from radiolucent.engines.routing import check_engine
 from radiolucent.errors import InputRefused
@@ -25,15 +25,14 @@ from radiolucent.prepare.model_input import model_input
 from radiolucent.records.engine import EngineSpec
 from radiolucent.records.image import DecodedFrame, ModelInput
 
-AHEAD = 2 * BATCH
-THREADS = 2
+MOST_LANES = 4
 Prepared = tuple[Case, DecodedFrame, Dataset | None, ModelInput]
 
 
 def gather(
     cases: Sequence[Case],
-    engine: Engine,
     files: PackageFiles,
+    spec: EngineSpec,
     folder: Path,
     *,
     crew: Crew = ALONE,
@@ -43,8 +42,8 @@ def gather(
 
     Parameters
     ----------
-    files
-        The engine's own package, which a crew's workers load for themselves.
+    files, spec
+        The engine's own package, which whoever reads loads with its graph on one core, and what it says of itself.
     folder
         `shards.folder_of` these cases and this engine; made where it is missing.
     progress
@@ -59,69 +58,47 @@ def gather(
     shards = {number: cases[start : start + SHARD] for number, start in enumerate(range(0, len(cases), SHARD))}
     missing = {number: some for number, some in shards.items() if not path_of(folder, number).exists()}
     progress(sum(len(some) for number, some in shards.items() if number not in missing))
-    if crew == ALONE:
+    if missing and crew == ALONE:
+        engine = load(files, threads=1)
         for number, some in missing.items():
-            write_shard(folder, number, read_shard(some, engine, progress))
+            write_shard(folder, number, read_shard(some, engine, lanes=own_lanes(), progress=progress))
     elif missing:
-        for number, content in by_workers(missing, files, engine.spec, crew, read_shard):
+        for number, content in by_workers(missing, files, spec, crew, read_shard):
             write_shard(folder, number, content)
             progress(len(missing[number]))
 
 
-def read_shard(cases: Sequence[Case], engine: Engine, progress: Callable[[int], None] = lambda _: None) -> bytes:
-    """Read the images of one shard, in order: the content of its file, whoever reads them."""
-    with ThreadPoolExecutor(THREADS) as pool:
-        return pack(look(_batches(_ahead(pool, cases, engine.spec)), engine, pool, progress))
+def own_lanes() -> int:
+    """Batches that one process reads side by side: one for each core, up to where Python's lock is the limit."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MOST_LANES, cores)
 
 
-def look(
-    batches: Iterable[Sequence[Prepared | Refused]],
-    engine: Engine,
-    pool: ThreadPoolExecutor,
-    progress: Callable[[int], None] = lambda _: None,
-) -> list[Observation | Refused]:
-    """Run prepared images through the graph, a batch at a time; what it says is judged while the next batch runs.
+def read_shard(
+    cases: Sequence[Case], engine: Engine, *, lanes: int = 1, progress: Callable[[int], None] = lambda _: None
+) -> bytes:
+    """Read the images of one shard, in order: the content of its file, whoever reads them.
 
-    Maps are small products, for which a second thread of the linear algebra costs more than it gives.
+    A lane decodes, runs and judges a batch of its own, with a graph that keeps to one core: no core waits for another
+    in the middle of a pass, and while one judges, which Python lets one do at a time, the others compute.
     """
+    batches = [cases[start : start + BATCH] for start in range(0, len(cases), BATCH)]
     made: list[Observation | Refused] = []
-    waiting: list[Future[Observation] | Refused] = []
-    with need("threadpoolctl").threadpool_limits(1, user_api="blas"):
-        for batch in batches:
-            following = _submitted(batch, engine, pool)
-            made += _done(waiting)
-            waiting = following
-            progress(len(batch))
-        return made + _done(waiting)
+    with need("threadpoolctl").threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(lanes) as pool:
+        for some in pool.map(partial(_read_batch, engine=engine), batches):
+            made += some
+            progress(len(some))
+    return pack(made)
 
 
-def _submitted(
-    batch: Sequence[Prepared | Refused], engine: Engine, pool: ThreadPoolExecutor
-) -> list[Future[Observation] | Refused]:
+def _read_batch(cases: Sequence[Case], engine: Engine) -> list[Observation | Refused]:
+    return look([prepare(case, engine.spec) for case in cases], engine)
+
+
+def look(batch: Sequence[Prepared | Refused], engine: Engine) -> list[Observation | Refused]:
+    """Run a batch of prepared images through the graph, and judge what it says of each."""
     found = iter(run(engine, [one[3] for one in batch if not isinstance(one, Refused)]))
-    return [one if isinstance(one, Refused) else pool.submit(observe, *one, next(found), engine.spec) for one in batch]
-
-
-def _done(waiting: Sequence[Future[Observation] | Refused]) -> list[Observation | Refused]:
-    return [one if isinstance(one, Refused) else one.result() for one in waiting]
-
-
-def _ahead(pool: ThreadPoolExecutor, cases: Sequence[Case], spec: EngineSpec) -> Iterator[Prepared | Refused]:
-    """Cases in order, a bounded number of them decoded before they are asked for."""
-    waiting: deque[Future[Prepared | Refused]] = deque()
-    rest = iter(cases)
-    for case in islice(rest, AHEAD):
-        waiting.append(pool.submit(prepare, case, spec))
-    while waiting:
-        yield waiting.popleft().result()
-        for case in islice(rest, 1):
-            waiting.append(pool.submit(prepare, case, spec))
-
-
-def _batches(items: Iterable[Prepared | Refused]) -> Iterator[list[Prepared | Refused]]:
-    rest = iter(items)
-    while batch := list(islice(rest, BATCH)):
-        yield batch
+    return [one if isinstance(one, Refused) else observe(*one, next(found), engine.spec) for one in batch]
 
 
 def prepare(case: Case, spec: EngineSpec) -> Prepared | Refused:

@@ -114,7 +114,7 @@ def validate(
 def _observe(roster: Roster, engine: Engine, files: PackageFiles, ask: Ask, out: Path, progress: Progress) -> Observed:
     """Read what is not read yet, and give all of it; a cohort of refusals alone is refused."""
     folder = folder_of(out, roster.cases, engine.spec)
-    _gather(roster, engine, files, folder, ask, progress)
+    _gather(roster, files, engine.spec, folder, ask, progress)
     observed = read_columns(folder, roster.cases)
     if len(observed) == 0:
         codes = ", ".join(f"{count} {code}" for code, count in observed.refused.items())
@@ -211,11 +211,11 @@ def _change(
     files = PackageFiles(ask.against)
     other = load(files)
     folder = folder_of(out, roster.cases, other.spec)
-    _gather(roster, other, files, folder, ask, progress)
+    _gather(roster, files, other.spec, folder, ask, progress)
     return version_change(observed, read_columns(folder, roster.cases), spec, other.spec)
 
 
-def _gather(roster: Roster, engine: Engine, files: PackageFiles, folder: Path, ask: Ask, progress: Progress) -> None:
+def _gather(roster: Roster, files: PackageFiles, spec: EngineSpec, folder: Path, ask: Ask, progress: Progress) -> None:
     done = 0
 
     def step(count: int) -> None:
@@ -223,7 +223,7 @@ def _gather(roster: Roster, engine: Engine, files: PackageFiles, folder: Path, a
         done += count
         progress("reading", done, len(roster.cases))
 
-    gather(roster.cases, engine, files, folder, crew=ask.crew, progress=step)
+    gather(roster.cases, files, spec, folder, crew=ask.crew, progress=step)
 
 
 def _stress(observed: Observed, engine: Engine, ask: Ask, progress: Progress) -> tuple[Stress, ...]:
