@@ -1,4 +1,4 @@
-"""Two versions of an engine on one cohort: what moved, which calls flip, and whether the new one may go in."""
+"""Two versions of an engine on one cohort: what moved, which calls flip, for whom, and whether the new may go in."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from radiolucent.cohort.measure import NAN, Floats, Groups, Interval, mean, rate
 from radiolucent.cohort.validation.atlas import mean_estimate, total_variation
+from radiolucent.cohort.validation.change_groups import GroupChange, group_changes, worse_groups
 from radiolucent.cohort.validation.estimates import LEAST_UNITS, Paired, auc_gap, share_estimate
+from radiolucent.cohort.validation.pairing import AUC_MARGIN, RATE_MARGIN, Pairing
 from radiolucent.cohort.validation.shards import Observed
-from radiolucent.errors import SettingsError
-from radiolucent.records.engine import EngineSpec
+from radiolucent.cohort.validation.subgroups import Mask, Stratum
 
-AUC_MARGIN, RATE_MARGIN = 0.05, 0.10
-"""What may be lost at the lower end of the 95 % interval: of AUC; of sensitivity and of specificity."""
 NAMED = 50
 MAPS = 1000
 Verdict = Literal["go", "no-go", "cannot tell"]
@@ -65,7 +64,10 @@ class FindingChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionChange:
-    """The record of a change of version: what was compared, by which rule, and what follows."""
+    """The record of a change of version: what was compared, by which rule, and what follows.
+
+    ``observations_before`` is the folder of what the old version observed, under that of the report.
+    """
 
     old: str
     old_sha256: str
@@ -78,76 +80,70 @@ class VersionChange:
     verdict: Verdict
     why: str
     findings: tuple[FindingChange, ...]
+    groups: tuple[GroupChange, ...]
+    observations_before: str
 
 
-def version_change(new: Observed, old: Observed, spec: EngineSpec, before: EngineSpec) -> VersionChange:
-    """Compare two versions on the images that both have read.
+def version_change(
+    both: Pairing,
+    strata: Sequence[Stratum],
+    references: tuple[Observed | None, Observed | None] = (None, None),
+    *,
+    observations_before: str,
+) -> VersionChange:
+    """Compare two versions on the images that both have read, altogether and by stratum.
 
-    Raises
-    ------
-    SettingsError
-        ``other_version`` where the engines share no finding.
+    Parameters
+    ----------
+    references
+        The reference cohort as the new version and as the old one saw it, where there is one.
     """
-    keys = [f.key for f in before.findings]
-    shared = [f.key for f in spec.findings if f.key in keys]
-    if not shared:
-        raise SettingsError(
-            "other_version",
-            found=f"{before.id} and {spec.id} without one finding in common",
-            expected="two versions of one engine",
-            action="Give the package of the other version with --against.",
-        )
-    places = {case.row: i for i, case in enumerate(old.cases)}
-    at = [i for i, case in enumerate(new.cases) if case.row in places]
-    pair = (np.array(at, dtype=np.intp), np.array([places[new.cases[i].row] for i in at], dtype=np.intp))
-    rows = tuple(_finding(key, new, old, pair, spec, before) for key in shared)
-    verdict, why = _overall(rows)
+    rows = tuple(_finding(key, both) for key in both.keys)
+    groups = group_changes(both, strata, references)
+    verdict, why = _overall(rows, worse_groups(groups))
+    new, old = both.new.spec, both.old.spec
     return VersionChange(
-        old=f"{before.id} {before.version}",
-        old_sha256=before.sha256,
-        new=f"{spec.id} {spec.version}",
-        new_sha256=spec.sha256,
-        images=len(at),
-        patients=len(set(new.groups[pair[0]])),
+        old=f"{old.id} {old.version}",
+        old_sha256=old.sha256,
+        new=f"{new.id} {new.version}",
+        new_sha256=new.sha256,
+        images=len(both.new.at),
+        patients=len(set(both.groups)),
         auc_margin=AUC_MARGIN,
         rate_margin=RATE_MARGIN,
         verdict=verdict,
         why=why,
         findings=rows,
+        groups=groups,
+        observations_before=observations_before,
     )
 
 
-def _overall(rows: Sequence[FindingChange]) -> tuple[Verdict, str]:
+def _overall(rows: Sequence[FindingChange], worse: Sequence[str]) -> tuple[Verdict, str]:
     bad = [row.key for row in rows if row.verdict == "no-go"]
-    if bad:
-        return "no-go", f"worse beyond the margins: {', '.join(bad)}"
+    if bad or worse:
+        said = [f"worse beyond the margins: {', '.join(bad)}"] if bad else []
+        said += [f"worse in groups: {'; '.join(worse)}"] if worse else []
+        return "no-go", "; ".join(said)
     good = [row.key for row in rows if row.verdict == "go"]
     if good:
         return "go", f"not worse beyond the margins in all that can be judged: {', '.join(good)}"
     return "cannot tell", "no finding has enough patients for the margins"
 
 
-def _finding(
-    key: str,
-    new: Observed,
-    old: Observed,
-    pair: tuple[NDArray[np.intp], NDArray[np.intp]],
-    spec: EngineSpec,
-    before: EngineSpec,
-) -> FindingChange:
+def _finding(key: str, both: Pairing) -> FindingChange:
     from scipy.stats import spearmanr
 
-    k, j = ([f.key for f in s.findings].index(key) for s in (spec, before))
-    threshold, other = spec.findings[k].threshold, before.findings[j].threshold
-    after, first = new.arrays["chances"][pair[0], k], old.arrays["chances"][pair[1], j]
-    said, had = after >= threshold, first >= other
-    groups = new.groups[pair[0]]
-    truth = np.array([new.cases[i].labels.get(key, NAN) for i in pair[0]])
+    after, first, groups = both.new.scores(key), both.old.scores(key), both.groups
+    other = both.old.threshold(key)
+    said, had = both.new.called(key), both.old.called(key)
+    truth = both.truth(key)
     known, flip = ~np.isnan(truth), said != had
     right = (said == (truth == 1))[flip & known]
     area = auc_gap(first[known], after[known], truth[known], groups[known])
     gaps = [_gap(said, had, groups, truth == value, value == 1) for value in (1, 0)]
     verdict, why = judge(area, *gaps)
+    cases = both.new.observed.cases
     return FindingChange(
         key=key,
         images=len(after),
@@ -157,13 +153,13 @@ def _finding(
         vanish=int((had & ~said).sum()),
         flips=share_estimate(flip, groups).interval,
         right=share_estimate(right, groups[flip & known]).interval,
-        flipped=tuple(new.cases[i].row for i in pair[0][flip][:NAMED]),
+        flipped=tuple(cases[i].row for i in both.new.at[flip][:NAMED]),
         auc=area,
         sensitivity_gap=gaps[0],
         specificity_gap=gaps[1],
         old_threshold_sensitivity=rate((after >= other)[truth == 1]),
         old_threshold_specificity=rate((after < other)[truth == 0]),
-        map_distance=_maps(new, old, pair, said & had, k, j),
+        map_distance=_maps(both, key, said & had),
         verdict=verdict,
         why=why,
     )
@@ -196,18 +192,11 @@ def judge(area: Paired, sensitivity: Interval, specificity: Interval) -> tuple[V
     return "go", "within the margins"
 
 
-def _maps(
-    new: Observed,
-    old: Observed,
-    pair: tuple[NDArray[np.intp], NDArray[np.intp]],
-    reached: NDArray[np.bool_],
-    k: int,
-    j: int,
-) -> float:
-    both = np.flatnonzero(reached)[:MAPS]
-    if len(both) == 0:
+def _maps(both: Pairing, key: str, reached: Mask) -> float:
+    at = np.flatnonzero(reached)[:MAPS]
+    if len(at) == 0:
         return NAN
-    mine, other = _load(new, pair[0][both], k), _load(old, pair[1][both], j)
+    mine, other = (_load(side.observed, side.at[at], side.index(key)) for side in (both.new, both.old))
     there = (mine.sum(axis=1) > 0) & (other.sum(axis=1) > 0)
     return mean(total_variation(mine[there], other[there]))
 

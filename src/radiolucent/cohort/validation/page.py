@@ -17,6 +17,7 @@ from markupsafe import Markup
 from radiolucent.cohort.measure import NAN, Interval
 from radiolucent.cohort.validation.atlas import Cell, Maps
 from radiolucent.cohort.validation.charts import Line, calibration, decision, forest, heat
+from radiolucent.cohort.validation.page_change import changes_of
 from radiolucent.cohort.validation.page_probes import CASES, concepts_of, failures_of, shortcuts_of, stress_of
 from radiolucent.cohort.validation.performance import Performance
 from radiolucent.cohort.validation.records import Shift, Validation
@@ -76,8 +77,8 @@ def render(
         headline=_headline(found, names), refused=sum(found.cohort.refused.values()),
         trusts=[_trust(p) for p in sayable], groups=groups, group_words=_group_words(found),
         atlas=list(_atlas(found, names, strata, maps, bodies)), disclaimer=DISCLAIMER,
-        shortcuts=shortcuts_of(found, names), concepts=concepts_of(found), stress=stress_of(found),
-        failures=failures_of(found, names), **style(),
+        changes=changes_of(found, names), shortcuts=shortcuts_of(found, names), concepts=concepts_of(found),
+        stress=stress_of(found), failures=failures_of(found, names), **style(),
     )  # fmt: skip
 
 

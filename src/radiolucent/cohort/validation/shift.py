@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,16 +30,33 @@ def read_reference(folder: Path, spec: EngineSpec) -> Observed:
     SettingsError
         ``reference`` for a folder that is none, or of another engine or version.
     """
-    try:
-        said = json.loads((folder / "validation.json").read_text(encoding="utf-8"))
-        made_by, where = (said["engine"], said["sha256"]), folder / said["observations"]
-    except (OSError, ValueError, KeyError) as error:
-        raise _no_reference(f"a folder without a validation ({type(error).__name__})") from error
-    if made_by != (spec.id, spec.sha256):
-        raise _no_reference(f"a validation of {made_by[0]} with another graph")
+    said = _reference(folder)
+    if (said["engine"], said["sha256"]) != (spec.id, spec.sha256):
+        raise _no_reference(f"a validation of {said['engine']} with another graph")
+    where = folder / str(said["observations"])
     if not list(where.glob("*.npz")):
         raise _no_reference("a validation whose observations were taken away")
     return read_columns(where)
+
+
+def read_reference_before(folder: Path, before: EngineSpec) -> Observed | None:
+    """What another version observed of the reference cohort, where that was validated against it (``--against``)."""
+    change = _reference(folder).get("change")
+    if change is None or change["old_sha256"] != before.sha256:
+        return None
+    where = folder / str(change["observations_before"])
+    return read_columns(where) if list(where.glob("*.npz")) else None
+
+
+def _reference(folder: Path) -> dict[str, Any]:
+    try:
+        said: dict[str, Any] = json.loads((folder / "validation.json").read_text(encoding="utf-8"))
+        missing = {"engine", "sha256", "observations"} - said.keys()
+    except (OSError, ValueError, AttributeError) as error:
+        raise _no_reference(f"a folder without a validation ({type(error).__name__})") from error
+    if missing:
+        raise _no_reference("a folder without a validation (KeyError)")
+    return said
 
 
 def _no_reference(found: str) -> SettingsError:

@@ -17,12 +17,13 @@ from radiolucent.cohort.validation.concepts import concepts
 from radiolucent.cohort.validation.failures import failures
 from radiolucent.cohort.validation.gathering import gather
 from radiolucent.cohort.validation.known_places import known_places
+from radiolucent.cohort.validation.pairing import pairing
 from radiolucent.cohort.validation.performance import Performance, performance
 from radiolucent.cohort.validation.readout import read_out
 from radiolucent.cohort.validation.records import Ask, Cohort, Validation
 from radiolucent.cohort.validation.roster import Roster, nothing_to_measure, read_roster, split_of
 from radiolucent.cohort.validation.shards import Observed, folder_of, read_columns
-from radiolucent.cohort.validation.shift import read_reference, shift
+from radiolucent.cohort.validation.shift import read_reference, read_reference_before, shift
 from radiolucent.cohort.validation.shortcuts import baselines, follows, leaks
 from radiolucent.cohort.validation.strata import NOT_STATED
 from radiolucent.cohort.validation.stress import Stress, stress
@@ -99,7 +100,7 @@ def validate(
             if reference is None
             else shift(observed, reference, spec, name=str(ask.reference), permutations=ask.permutations),
             stress=_stress(observed, engine, ask, progress),
-            change=_change(observed, roster, spec, ask, out, progress),
+            change=_change(observed, reference, roster, spec, strata, ask, out, progress),
             observations=observed.folder.relative_to(out).as_posix(),
         ),
         engine=engine,
@@ -204,15 +205,25 @@ def _everything(observed: Observed) -> Stratum:
 
 
 def _change(
-    observed: Observed, roster: Roster, spec: EngineSpec, ask: Ask, out: Path, progress: Progress
+    observed: Observed,
+    reference: Observed | None,
+    roster: Roster,
+    spec: EngineSpec,
+    strata: Sequence[Stratum],
+    ask: Ask,
+    out: Path,
+    progress: Progress,
 ) -> VersionChange | None:
     if ask.against is None:
         return None
     files = PackageFiles(ask.against)
-    other = load(files)
-    folder = folder_of(out, roster.cases, other.spec)
-    _gather(roster, files, other.spec, folder, ask, progress)
-    return version_change(observed, read_columns(folder, roster.cases), spec, other.spec)
+    before = load(files).spec
+    folder = folder_of(out, roster.cases, before)
+    _gather(roster, files, before, folder, ask, progress)
+    both = pairing(observed, read_columns(folder, roster.cases), spec, before)
+    other = None if ask.reference is None else read_reference_before(ask.reference, before)
+    where = folder.relative_to(out).as_posix()
+    return version_change(both, strata, (reference, other), observations_before=where)
 
 
 def _gather(roster: Roster, files: PackageFiles, spec: EngineSpec, folder: Path, ask: Ask, progress: Progress) -> None:
