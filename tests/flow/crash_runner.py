@@ -48,6 +48,7 @@ from radiolucent.wiring.serving import clock  # noqa: E402
 
 FILMS = 2
 LATE_EVERY = 3
+TOLD_EVERY = 20
 FINISH_S, LIFE_S, LONGEST_S = 180.0, 25.0, 7.0
 """Without any progress in the last life; to reach a named point; and the longest life that ends at a random instant."""
 
@@ -177,7 +178,9 @@ def run(folder: Path, plan: Sequence[str | None], url: str | None, *, seed: int 
         written = folder / "settings.json"
         written.write_text(settings.model_dump_json(), encoding="utf-8")
         modality = Modality(tally, random.Random(seed))
-        for point in plan:
+        for number, point in enumerate(plan):
+            if number % TOLD_EVERY == 0:
+                sys.stderr.write(f"{number} of {len(plan)} kills, {len(tally.accepted)} instances accepted\n")
             modality.examine()
             child = Child(written, modality, () if point is None else (point, str(draw.randint(1, 2))))
             died = child.wait(draw.uniform(0.0, LONGEST_S) if point is None else LIFE_S)

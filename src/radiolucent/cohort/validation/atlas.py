@@ -107,7 +107,8 @@ def mean_estimate(values: Floats, groups: Groups) -> Estimate:
     return Estimate(interval=Interval(middle, middle - Z95 * error, middle + Z95 * error), error=error, units=count)
 
 
-def _share(found: Estimate) -> Interval:
+def as_share(found: Estimate) -> Interval:
+    """Its interval, cut to what a share can be."""
     low, high = np.clip((found.interval.low, found.interval.high), 0.0, 1.0)
     return Interval(found.value, float(low), float(high))
 
@@ -242,8 +243,8 @@ def cell_of(
         patients=here.patients,
         reached=here.reached,
         reached_patients=here.reached_patients,
-        inside=NOTHING if few else _share(here.inside),
-        margin=NOTHING if few else _share(here.margin),
+        inside=NOTHING if few else as_share(here.inside),
+        margin=NOTHING if few else as_share(here.margin),
         inside_gap=inside[0],
         inside_p=inside[1],
         margin_gap=margin[0],

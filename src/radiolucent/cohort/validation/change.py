@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from radiolucent.cohort.measure import NAN, Floats, Groups, Interval, mean, rate
 from radiolucent.cohort.validation.atlas import mean_estimate, total_variation
-from radiolucent.cohort.validation.change_groups import GroupChange, group_changes, worse_groups
+from radiolucent.cohort.validation.change_groups import GroupChange, group_changes, worse_places
 from radiolucent.cohort.validation.estimates import LEAST_UNITS, Paired, auc_gap, share_estimate
 from radiolucent.cohort.validation.pairing import AUC_MARGIN, RATE_MARGIN, Pairing
 from radiolucent.cohort.validation.shards import Observed
 from radiolucent.cohort.validation.subgroups import Mask, Stratum
 
-NAMED = 50
+NAMED, NAMED_GROUPS = 50, 6
 MAPS = 1000
 Verdict = Literal["go", "no-go", "cannot tell"]
 
@@ -100,7 +100,7 @@ def version_change(
     """
     rows = tuple(_finding(key, both) for key in both.keys)
     groups = group_changes(both, strata, references)
-    verdict, why = _overall(rows, worse_groups(groups))
+    verdict, why = _overall(rows, groups)
     new, old = both.new.spec, both.old.spec
     return VersionChange(
         old=f"{old.id} {old.version}",
@@ -119,11 +119,14 @@ def version_change(
     )
 
 
-def _overall(rows: Sequence[FindingChange], worse: Sequence[str]) -> tuple[Verdict, str]:
+def _overall(rows: Sequence[FindingChange], groups: Sequence[GroupChange]) -> tuple[Verdict, str]:
+    """Groups are named of findings that are not worse altogether."""
     bad = [row.key for row in rows if row.verdict == "no-go"]
+    worse = [f"{key} {place}" for key, place in worse_places([row for row in groups if row.key not in bad])]
     if bad or worse:
         said = [f"worse beyond the margins: {', '.join(bad)}"] if bad else []
-        said += [f"worse in groups: {'; '.join(worse)}"] if worse else []
+        more = f"; and {len(worse) - NAMED_GROUPS} more" if len(worse) > NAMED_GROUPS else ""
+        said += [f"worse beyond the margins by group: {'; '.join(worse[:NAMED_GROUPS])}{more}"] if worse else []
         return "no-go", "; ".join(said)
     good = [row.key for row in rows if row.verdict == "go"]
     if good:

@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from radiolucent.cohort.measure import NAN, NOTHING, Floats, Groups, Interval
-from radiolucent.cohort.validation.atlas import Maps, Part, mean_estimate, mean_maps, reaching, total_variation
+from radiolucent.cohort.validation.atlas import (
+    Maps,
+    Part,
+    as_share,
+    mean_estimate,
+    mean_maps,
+    reaching,
+    total_variation,
+)
 from radiolucent.cohort.validation.estimates import LEAST_UNITS, auc_gap, corrected, share_estimate
 from radiolucent.cohort.validation.pairing import AUC_MARGIN, RATE_MARGIN, Pairing, Side
 from radiolucent.cohort.validation.shards import Observed
@@ -94,13 +102,19 @@ def _with_rates(row: GroupChange, figures: Sequence[PairedFigure]) -> GroupChang
     return replace(row, figures=tuple(figures), worse=worse)
 
 
-def worse_groups(rows: Sequence[GroupChange]) -> list[str]:
-    """In words, the groups in which the new version is worse; the whole cohort is no group."""
-    return [
-        f"{row.key} where {row.by.replace('_', ' ')} is {row.value} ({' and '.join(row.worse)})"
-        for row in rows
-        if row.worse and row.by != ALL
-    ]
+def worse_places(rows: Sequence[GroupChange]) -> list[tuple[str, str]]:
+    """Finding and place, in words, where the new version is worse.
+
+    What it loses on the whole cohort is not said again of each group.
+    """
+    whole = {row.key: row.worse for row in rows if row.by == ALL}
+    out = []
+    for row in rows:
+        lost = row.worse if row.by == ALL else tuple(f for f in row.worse if f not in whole.get(row.key, ()))
+        if lost:
+            where = "altogether" if row.by == ALL else f"where {row.by.replace('_', ' ')} is {row.value}"
+            out.append((row.key, f"{where} ({' and '.join(lost)})"))
+    return out
 
 
 class _Looking:
@@ -198,8 +212,8 @@ def _looks(s: int, key: str, new: _Looking, old: _Looking) -> Looks:
     enough = [part.reached_patients >= LEAST_UNITS for part in parts]
     return Looks(
         distance=_distance(old.map(s, key), new.map(s, key)) if all(enough) else NAN,
-        inside_before=parts[0].inside.interval if enough[0] else NOTHING,
-        inside_after=parts[1].inside.interval if enough[1] else NOTHING,
+        inside_before=as_share(parts[0].inside) if enough[0] else NOTHING,
+        inside_after=as_share(parts[1].inside) if enough[1] else NOTHING,
         reference_before=old.from_reference(s, key) if enough[0] else NAN,
         reference_after=new.from_reference(s, key) if enough[1] else NAN,
     )
