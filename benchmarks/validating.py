@@ -24,7 +24,7 @@ from radiolucent.cohort.validation.shards import pack
 from radiolucent.engines.checks import Engine, load
 from radiolucent.phantoms import chest
 
-IMAGES, ROUNDS = 128, 5
+IMAGES, ROUNDS = 128, 9
 SIDE = 320
 BARE = "bare forward pass"
 KINDS = (".png", ".jpg", ".jpeg", ".avif", ".dcm")

@@ -13,7 +13,7 @@ from pydicom import Dataset
 from radiolucent.cohort.truth import Case
 from radiolucent.engines.checks import Engine
 from radiolucent.errors import InputRefused, SettingsError
-from radiolucent.explain.anatomy import expected_region, measure
+from radiolucent.explain.anatomy import Drawn, expected_region, measure
 from radiolucent.explain.explain import explain
 from radiolucent.infer.run import run
 from radiolucent.ingest.content import inspect, stem_of
@@ -182,7 +182,12 @@ def population_flags(said: ImageFacts, spec: EngineSpec) -> tuple[str, ...]:
 
 
 def explained(
-    reading: Reading, wanted: Iterable[int], spec: EngineSpec, *, frame: DecodedFrame | None = None
+    reading: Reading,
+    wanted: Iterable[int],
+    spec: EngineSpec,
+    *,
+    frame: DecodedFrame | None = None,
+    drawn: Drawn | None = None,
 ) -> dict[int, Explanation]:
     """Explanations of some trained findings; without ``frame`` the image is decoded again, to look for markers."""
     indices = sorted(set(wanted))
@@ -192,18 +197,30 @@ def explained(
         frame = decoded(reading.case, reading.case.image, spec)
     display8 = np.rint(frame.display * np.float32(255.0)).astype(np.uint8)
     return explain(
-        reading.inference, indices, engine=spec, geometry=reading.geometry, facts=reading.facts, display8=display8
+        reading.inference,
+        indices,
+        engine=spec,
+        geometry=reading.geometry,
+        facts=reading.facts,
+        display8=display8,
+        drawn=drawn,
     )
 
 
-def judged(reading: Reading, spec: EngineSpec, *, frame: DecodedFrame | None = None) -> dict[str, Finding]:
-    """The product's own findings of a case by key, called ones with their maps; maps themselves are dropped."""
+def judged(
+    reading: Reading, spec: EngineSpec, *, frame: DecodedFrame | None = None, drawn: Drawn | None = None
+) -> dict[str, Finding]:
+    """The product's own findings of a case by key, called ones with their maps; maps themselves are dropped.
+
+    ``drawn`` are the regions of the same inference, where they were looked at already.
+    """
+    regions = drawn or Drawn(reading.inference, spec)
     index = {f.key: k for k, f in enumerate(spec.findings) if f.display_class != "notify-only"}
     base = {f.key: f.key for f in spec.findings} | {d.key: d.base or "" for d in spec.derived}
-    measures = measure(reading.inference, spec, facts=reading.facts)
+    measures = measure(reading.inference, spec, facts=reading.facts, drawn=regions)
     keys = called(reading.inference, spec, facts=reading.facts, measures=measures)
     wanted = {key: index[base[key]] for key in keys if base[key] in index}
-    made = explained(reading, wanted.values(), spec, frame=frame)
+    made = explained(reading, wanted.values(), spec, frame=frame, drawn=regions)
     findings = judge(
         reading.inference,
         spec,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ ARCH = (0.18, 0.38)
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Places = NDArray[np.intp]
 
 
 def found(probabilities: Floats) -> Mask:
@@ -58,12 +59,21 @@ class Drawn:
         self._expected: dict[tuple[str, ...], Floats | None] = {}
 
     @cached_property
-    def covers(self) -> dict[str, Floats]:
-        """By region name: share of each cell of the evidence that it covers, ``[h, w]``."""
-        if self._anatomy is None:
+    def _covers(self) -> Floats:
+        """``[R, h, w]`` share of each cell of the evidence that a region covers."""
+        return np.stack([coverage(mask, self._grid) for mask in self.masks])
+
+    def shares(self, evidence: Floats) -> dict[str, float]:
+        """By region name: share of the positive part of ``evidence [h, w]`` inside it; regions may overlap.
+
+        Empty where it is nowhere positive, or no regions are drawn.
+        """
+        positive = np.maximum(evidence, 0.0).astype(np.float64)
+        total = float(positive.sum())
+        if self._anatomy is None or not total > 0:
             return {}
-        pairs = zip(self._anatomy.regions, self.masks, strict=True)
-        return {name: coverage(mask, self._grid) for name, mask in pairs}
+        found = (positive * self._covers).sum(axis=(1, 2)) / total
+        return dict(zip(self._anatomy.regions, found.tolist(), strict=True))
 
     def expected(self, words: tuple[str, ...]) -> Mask | None:
         """``[h', w']``: the regions that ``words`` stand for, widened by the engine's margin.
@@ -109,10 +119,16 @@ def expected_region(inference: Inference, spec: EngineSpec, words: tuple[str, ..
 
 def coverage(region: Mask, shape: tuple[int, ...]) -> Floats:
     """Share of each cell of a grid of ``shape`` that ``region`` covers; both grids span the same picture."""
-    rows = np.linspace(0, region.shape[0], shape[0] + 1).round().astype(int)
-    columns = np.linspace(0, region.shape[1], shape[1] + 1).round().astype(int)
-    filled = np.add.reduceat(np.add.reduceat(region.astype(np.float32), rows[:-1], 0), columns[:-1], 1)
-    return np.asarray(filled / np.outer(np.diff(rows), np.diff(columns)), dtype=np.float32)
+    rows, columns, sizes = _cells((region.shape[0], region.shape[1]), (shape[0], shape[1]))
+    filled = np.add.reduceat(np.add.reduceat(region.astype(np.float32), rows, 0), columns, 1)
+    return np.asarray(filled / sizes, dtype=np.float32)
+
+
+@lru_cache(maxsize=64)
+def _cells(fine: tuple[int, int], coarse: tuple[int, int]) -> tuple[Places, Places, Places]:
+    """First row and column of each cell of a coarse grid on a fine one, and ``[h, w]`` how many fine cells it has."""
+    rows, columns = (np.linspace(0, n, m + 1).round().astype(int) for n, m in zip(fine, coarse, strict=True))
+    return rows[:-1], columns[:-1], np.outer(np.diff(rows), np.diff(columns))
 
 
 def shares_inside(evidence: Floats, cover: Floats) -> NDArray[np.float64]:
@@ -174,19 +190,21 @@ def _crossing(region: Floats, at: NDArray[np.intp], step: int) -> NDArray[np.flo
     return np.asarray(at + 0.5 + step * np.where(is_border, 0.5, share))
 
 
-def measure(inference: Inference, spec: EngineSpec, *, facts: ImageFacts) -> AnatomyMeasures:
+def measure(
+    inference: Inference, spec: EngineSpec, *, facts: ImageFacts, drawn: Drawn | None = None
+) -> AnatomyMeasures:
     """Measure a chest film's regions; nothing for engines that draw no lungs and heart.
 
-    Cells must be square, which the preparation sees to. Sources: `AnatomyMeasures`.
+    Cells must be square, which the preparation sees to. Sources: `AnatomyMeasures`. ``drawn`` are the inference's
+    regions, where they were looked at already.
     """
     regions = () if spec.anatomy is None else spec.anatomy.regions
     if inference.anatomy is None or not {"right_lung", "left_lung", "heart_mediastinum"} <= set(regions):
         return NO_MEASURES
+    masks = (drawn or Drawn(inference, spec)).masks
     right, left, heart = (
-        np.where(_largest(found(drawn)), drawn, np.float32(0.0))
-        for drawn in (
-            inference.anatomy[regions.index(name)] for name in ("right_lung", "left_lung", "heart_mediastinum")
-        )
+        np.where(_largest(masks[at]), inference.anatomy[at], np.float32(0.0))
+        for at in (regions.index(name) for name in ("right_lung", "left_lung", "heart_mediastinum"))
     )
     grid = inference.evidence.shape[1:]
     here = [shares_inside(inference.evidence, coverage(lung > PRESENT, grid)) for lung in (right, left)]

@@ -33,6 +33,7 @@ def explain(
     geometry: Geometry,
     facts: ImageFacts,
     display8: NDArray[np.uint8] | None = None,
+    drawn: Drawn | None = None,
 ) -> dict[int, Explanation]:
     """Explain findings of an inference on the pixels of its source, by index.
 
@@ -45,18 +46,20 @@ def explain(
         Which of the engine's findings.
     display8
         ``[rows, columns]`` uint8 of the source, to look for markers and metal under the peak.
+    drawn
+        The inference's regions, where they were looked at already.
     """
     wanted = sorted(set(indices))
     if not wanted:
         return {}
-    drawn, to_source = Drawn(inference, engine), ToSource(inference.evidence.shape[1:], geometry)
+    regions, to_source = drawn or Drawn(inference, engine), ToSource(inference.evidence.shape[1:], geometry)
     name_zone = partial(
         zone,
         shape=geometry.source_shape,
         zones=engine.zones,
         patient_left_at=facts.patient_left_at,
         body_part=facts.body_part,
-        frame=drawn.frame(geometry),
+        frame=regions.frame(geometry),
     )
     made = {}
     for index in wanted:
@@ -64,7 +67,7 @@ def explain(
         native = to_source(evidence)
         at = peak(native)
         region = region_at_peak(native, at=at, fraction=spec.region_fraction)
-        expected = drawn.expected_cover(spec.expected_regions)
+        expected = regions.expected_cover(spec.expected_regions)
         made[index] = Explanation(
             map=native,
             scale=spec.map_scale,
@@ -73,14 +76,8 @@ def explain(
             region_box=box(region),
             zone=name_zone(at),
             in_expected_region=None if expected is None else share_inside(evidence, expected),
-            region_shares=_region_shares(evidence, drawn),
+            region_shares=regions.shares(evidence),
             marker_under_peak=display8 is not None and marker_under(at, display8),
             completeness_error=completeness_error(inference, index, spec.bias),
         )
     return made
-
-
-def _region_shares(evidence: NDArray[np.float32], drawn: Drawn) -> dict[str, float]:
-    """By region name: share of positive evidence inside it; regions may overlap."""
-    shares = {name: share_inside(evidence, cover) for name, cover in drawn.covers.items()}
-    return {name: share for name, share in shares.items() if share is not None}

@@ -15,7 +15,7 @@ from pydicom import Dataset
 
 from radiolucent.deliver.folder import needing_room, whole_folder
 from radiolucent.deliver.image_folder import write_anatomy, write_dicom, write_evidence, write_picture, write_text
-from radiolucent.explain.anatomy import crop_to_source, measure
+from radiolucent.explain.anatomy import Drawn, crop_to_source, measure
 from radiolucent.explain.explain import explain
 from radiolucent.judge.guards import content_guards
 from radiolucent.judge.judge import judge, refused
@@ -76,18 +76,19 @@ def finish(item: Inferred, *, options: Options, now: datetime, software: str) ->
     content = content_guards(item.inference, spec)
     if content.refusals and options.guards == "refuse":
         raise content.refusals[0]
+    regions = Drawn(item.inference, spec)
     said = partial(
         judge,
         item.inference,
         spec,
         facts=facts,
-        measures=measure(item.inference, spec, facts=facts),
+        measures=measure(item.inference, spec, facts=facts, drawn=regions),
         flags=(*frame.opened.flags, *content.flags),
         notes=prepared.notes,
     )
     wanted = _wanted(said(explanations={}), spec, options)
     watch.lap("judge")
-    explanations = _explanations(item, wanted)
+    explanations = _explanations(item, wanted, regions)
     watch.lap("explain")
     result = said(explanations=explanations)
     watch.lap("judge")
@@ -136,7 +137,7 @@ def _wanted(first: ImageResult, spec: EngineSpec, options: Options) -> dict[str,
     }
 
 
-def _explanations(item: Inferred, wanted: Mapping[str, int]) -> dict[str, Explanation]:
+def _explanations(item: Inferred, wanted: Mapping[str, int], regions: Drawn) -> dict[str, Explanation]:
     prepared = item.prepared
     made = explain(
         item.inference,
@@ -145,6 +146,7 @@ def _explanations(item: Inferred, wanted: Mapping[str, int]) -> dict[str, Explan
         geometry=prepared.input.geometry,
         facts=prepared.facts,
         display8=prepared.display8,
+        drawn=regions,
     )
     return {key: made[k] for key, k in wanted.items()}
 

@@ -69,9 +69,12 @@ def gather(
 
 
 def own_lanes() -> int:
-    """Batches that one process reads side by side: one for each core, up to where Python's lock is the limit."""
+    """Batches that one process reads side by side: one more than cores, up to where Python's lock is the limit.
+
+    So every core has something to compute while one lane waits for the lock or for a file.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST_LANES, cores)
+    return min(MOST_LANES, cores + 1)
 
 
 def read_shard(

@@ -107,7 +107,8 @@ def observe(
     body = _frame(frame, inference, made.geometry, spec)
     age = age_of(case, frame.facts)
     positive = np.maximum(inference.evidence, 0.0)
-    chances, words = _judged(case, frame, made, inference, spec)
+    drawn = Drawn(inference, spec)
+    chances, words = _judged(case, frame, made, inference, spec, drawn)
     return Observation(
         row=case.row,
         group=case.group or ("" if header is None else _patient(header)),
@@ -123,7 +124,7 @@ def observe(
         chances=chances,
         words=words,
         embedding=inference.embedding,
-        shares=_shares(inference, spec),
+        shares=_shares(inference, spec, drawn),
         margins=_in_margin(positive, made.geometry),
         evidence=positive.sum(axis=(1, 2)),
         peaks=_peaks(inference.evidence, made.geometry),
@@ -141,7 +142,7 @@ def _patient(header: Dataset) -> str:
 
 
 def _judged(
-    case: Case, frame: DecodedFrame, made: ModelInput, inference: Inference, spec: EngineSpec
+    case: Case, frame: DecodedFrame, made: ModelInput, inference: Inference, spec: EngineSpec, drawn: Drawn
 ) -> tuple[Floats, NDArray[np.int8]]:
     content = content_guards(inference, spec)
     reading = Reading(
@@ -153,7 +154,7 @@ def _judged(
         flags=(*population_flags(frame.facts, spec), *content.flags),
         refused=bool(content.refusals),
     )
-    found = judged(reading, spec, frame=frame)
+    found = judged(reading, spec, frame=frame, drawn=drawn)
     ordered = [found[key] for key in (*(f.key for f in spec.findings), *(d.key for d in spec.derived))]
     words = [WORDS.index(f.confidence) if f.positive else NOT_CALLED for f in ordered]
     return np.array([f.probability for f in ordered], dtype=np.float32), np.array(words, dtype=np.int8)
@@ -183,9 +184,8 @@ def _corners(display: Floats) -> Floats:
     return np.array([[p.mean(), p.std(), top] for p, top in zip(parts, bright, strict=True)], dtype=np.float32).ravel()
 
 
-def _shares(inference: Inference, spec: EngineSpec) -> Floats:
+def _shares(inference: Inference, spec: EngineSpec, drawn: Drawn) -> Floats:
     out = np.full(len(spec.findings), np.nan, dtype=np.float32)
-    drawn = Drawn(inference, spec)
     for words in {f.expected_regions for f in spec.findings}:
         cover = drawn.expected_cover(words)
         if cover is not None:
