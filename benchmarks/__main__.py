@@ -24,6 +24,7 @@ PARTS = {
     "workers": ("sustained", "workers", "shared"),
     "page": ("page", "run", "runs"),
     "validating": ("validating", "run", "images"),
+    "crews": ("crews", "run", "images"),
     "figures": ("figures", "run", "images"),
 }
 """By name: module, function, and the option that says how much."""

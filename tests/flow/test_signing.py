@@ -117,6 +117,7 @@ def test_a_modified_region_is_signed_and_told_everywhere(tmp_path: Path) -> None
         eventually(it.here.done)
         document = it.signed()
         after = ana.get(f"/studies/{it.key}").json()
+        (listed,) = ana.post("/worklist", {}).json()["items"]
         (_, message), events = it.ehr.of("ACC7"), it.here.audited("decision")
         installation = it.here.running.installation
         verdict = installation.journal.log.verify()
@@ -140,6 +141,9 @@ def test_a_modified_region_is_signed_and_told_everywhere(tmp_path: Path) -> None
     ]
     assert [a["who"]["display"] for a in verifiers] == ["Dr Ana"]
     assert (after["state"], after["decision"]["reader"]["name"]) == ("decided", "ana")
+    told = listed["decided"]
+    assert (listed["state"], told["outcome"], told["by"]) == ("decided", "modified", "ana")
+    assert told["at"] == after["decision"]["signed_at"]
     assert verdict.verified
     assert [(e.actor, e.details["outcome_of_result"]) for e in events if e.details["kind"] == "signed"] == [
         ("ana", "modified")

@@ -116,6 +116,7 @@ def test_the_worklist_puts_what_is_positive_first_and_counts(client):
     assert found["counts"] == {"to_review": 2}
     assert found["waiting"] == 2
     assert found["items"][0]["primary"]["probability"] > 0.5
+    assert [item["decided"] for item in found["items"]] == [None, None]
 
 
 def test_markup_in_a_name_stays_the_text_it_is(client):

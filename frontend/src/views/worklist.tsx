@@ -135,7 +135,7 @@ function Row({ item }: { item: Item }) {
     <tr class={item.critical ? "critical" : ""} onClick={() => go(`study/${item.study_key}`)}>
       <td class="wait">
         {item.priority === "stat" && <span class="stat">STAT</span>}
-        <span>{duration(item.waiting_s) || moment(item.received_at)}</span>
+        <span>{duration(item.waiting_s)}</span>
       </td>
       <td class="finding">
         <a
@@ -162,13 +162,17 @@ function Row({ item }: { item: Item }) {
         </div>
       </td>
       <td class="state">
-        <div>{plain(item.state)}</div>
-        <div class="dim">
-          {item.lease ? `${item.lease.holder} until ${moment(item.lease.until).slice(11)}` : item.state_reason?.text}
-        </div>
+        <div>{plain(item.decided?.outcome ?? item.state)}</div>
+        <div class="dim">{standing(item)}</div>
       </td>
     </tr>
   );
+}
+
+/** Who has it, who decided it, or why nobody can. */
+function standing(item: Item): string | undefined {
+  if (item.lease) return `${item.lease.holder} until ${moment(item.lease.until).slice(11)}`;
+  return item.decided ? `${item.decided.by} · ${moment(item.decided.at)}` : item.state_reason?.text;
 }
 
 const WITHOUT_FINDING: Partial<Record<StudyState, string>> = {

@@ -13,6 +13,7 @@ from sqlalchemy.sql import ColumnElement
 
 from radiolucent.records.decision import Lease
 from radiolucent.records.person import EVERYTHING, Sight
+from radiolucent.records.study import Outcome
 from radiolucent.store.archive import in_sight
 from radiolucent.store.documents import from_text
 from radiolucent.store.kept import SIGNED
@@ -20,7 +21,9 @@ from radiolucent.store.schema import decisions, instances, leases, results, stud
 
 PAGE = 200
 Version = tuple[int, float, str]
-_DECIDED = select(decisions.c.study_key, decisions.c.report_id).distinct()
+_DECIDED = select(
+    decisions.c.study_key, decisions.c.report_id, decisions.c.outcome, decisions.c.signed_at, decisions.c.reader
+).order_by(decisions.c.signed_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +53,20 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """The last decision on a report: its outcome, when it was signed, by which account."""
+
+    outcome: Outcome
+    at: float
+    reader: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkRow:
-    """A study for the worklist; ``said`` is the engines' last report, ``first_image`` the header of one image."""
+    """A study for the worklist; ``said`` is the engines' last report, ``first_image`` the header of one image.
+
+    ``decided`` is about that report.
+    """
 
     study_key: str
     study_instance_uid: str
@@ -67,7 +82,7 @@ class WorkRow:
     header: str
     first_image: str | None
     said: Said | None
-    is_decided: bool
+    decided: Decided | None
     site: str
     lease: Lease | None
 
@@ -132,13 +147,16 @@ def rows(connection: Connection, memory: Memory, sight: Sight = EVERYTHING, *, m
     found = connection.execute(query).all()
     versions = {r.study_key: (r.revision, r.produced_at, r.result_state) for r in found if r.revision is not None}
     said = memory.said(connection, versions)
-    decided = {(row.study_key, row.report_id) for row in connection.execute(_DECIDED)}
+    decided = {
+        (row.study_key, row.report_id): Decided(outcome=row.outcome, at=row.signed_at, reader=row.reader)
+        for row in connection.execute(_DECIDED)
+    }
     return [
         WorkRow(
             **{name: getattr(row, name) for name in columns},
             first_image=row.first_image,
             said=(one := said.get(row.study_key)),
-            is_decided=one is not None and (row.study_key, one.report_id) in decided,
+            decided=None if one is None else decided.get((row.study_key, one.report_id)),
             lease=None if row.lease is None else from_text(Lease, row.lease),
         )
         for row in found

@@ -136,20 +136,18 @@ def validate(
     if folders is None and settings is not None:
         folders = settings.reader.engines
     files = _package(engine, folders)
+    if pull is None and ask.source is not None and not ask.source.exists():
+        raise SettingsError(
+            "no_such_path", found=f"nothing at {ask.source}", expected="a folder or a CSV of paths", action="Check it."
+        )
     target = open_folder(out)
-    roster_of: Callable[[EngineSpec], Roster] | None
+    roster_of: Callable[[EngineSpec], Roster] | None = None
     if pull is not None:
         from radiolucent.wiring.pacs_cohort import discard, from_pacs
 
         ask, roster_of = from_pacs(pull, ask, files, settings, target, progress)
     elif ask.source is None:
         roster_of = _from_store(settings, files)
-    elif ask.source.exists():
-        roster_of = None
-    else:
-        raise SettingsError(
-            "no_such_path", found=f"nothing at {ask.source}", expected="a folder or a CSV of paths", action="Check it."
-        )
     found = validate_engine(files, ask, out=target, roster_of=roster_of, progress=progress)
     write_validation(found, out, with_pdf=with_pdf)
     if pull is not None and not pull.keeps_images:

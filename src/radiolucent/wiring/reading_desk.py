@@ -75,7 +75,7 @@ class ReadingDesk:
 
     def _hides(self, row: reading.WorkRow, told: set[tuple[str, str]]) -> bool:
         said = row.said
-        if said is None or row.is_decided or (row.study_key, said.report_id) in told:
+        if said is None or row.decided is not None or (row.study_key, said.report_id) in told:
             return False
         looked_for = {f.key for f in said.findings}
         return any(each.holds(row.site, looked_for) for each in self._read_first)

@@ -51,7 +51,9 @@ class Listed:
 def listed(row: WorkRow, *, now: datetime, hidden: bool) -> Listed:
     """A row with its state and urgency."""
     lease = running(row.lease, now)
-    standing = Standing(state=row.state, status=row.status, is_decided=row.is_decided, is_held=lease is not None)
+    standing = Standing(
+        state=row.state, status=row.status, is_decided=row.decided is not None, is_held=lease is not None
+    )
     state = review_state(standing)
     positives = () if row.said is None else tuple(f for f in row.said.findings if f.positive)
     urgency = Urgency(
@@ -150,9 +152,17 @@ def _item(each: Listed, rank: int, now: datetime) -> Json:
         "ai_hidden": each.hidden,
         "flags": sorted({flag for f in positives for flag in f.flags}),
         "lease": None if each.lease is None else held(each.lease),
+        "decided": _decided(each),
         "site": row.site,
         "has_prior": each.has_prior,
     }
+
+
+def _decided(each: Listed) -> Json | None:
+    made = each.row.decided
+    if made is None or each.state != "decided":
+        return None
+    return {"outcome": made.outcome, "by": made.reader, "at": iso(datetime.fromtimestamp(made.at, UTC))}
 
 
 def held(lease: Lease) -> Json:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from radiolucent.records.decision import ReviewState
 from radiolucent.records.result import Confidence
-from radiolucent.records.study import Assessment
+from radiolucent.records.study import Assessment, Outcome
 from radiolucent.web.api.answers import Answer, CodedText, Interval
 
 Point = tuple[float, float]
@@ -36,6 +36,14 @@ class Lease(Held):
     """The same, and whether it is the caller."""
 
     is_mine: bool
+
+
+class Decided(Answer):
+    """What was decided on a study, by which account, and when."""
+
+    outcome: Outcome
+    by: str
+    at: str
 
 
 class Primary(Answer):
@@ -70,6 +78,7 @@ class Item(Answer):
     ai_hidden: bool
     flags: list[str]
     lease: Held | None
+    decided: Decided | None
     site: str
     has_prior: bool
 
