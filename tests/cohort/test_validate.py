@@ -246,7 +246,7 @@ def test_files_that_say_nothing_of_patient_and_machine_are_measured_and_it_is_to
 
 
 def test_a_planted_corner_mark_is_found_by_probe_and_atlas(engine: Path, tmp_path: Path) -> None:
-    """Positives carry a bright corner in a copy of the cohort."""
+    """Positives carry a bright letter in the corner in a copy of the cohort."""
     table = validation_cases.write(tmp_path / "clean", images=80)
     clean = run(engine, table, tmp_path / "before", stress=8)
     write(clean, tmp_path / "before")
@@ -255,7 +255,7 @@ def test_a_planted_corner_mark_is_found_by_probe_and_atlas(engine: Path, tmp_pat
         path = tmp_path / "marked" / f"i{number}.png"
         with Image.open(path) as picture:
             pixels = np.array(picture)
-        pixels[:8, :8] = 255
+        pixels[:8, :2] = pixels[6:8, :8] = 255
         Image.fromarray(pixels).save(path)
     marked = run(engine, table, tmp_path / "after", reference=tmp_path / "before", stress=8)
     before, after = clean.validation, marked.validation
@@ -265,6 +265,9 @@ def test_a_planted_corner_mark_is_found_by_probe_and_atlas(engine: Path, tmp_pat
     assert shift is not None
     assert shift.cells[0].margin_gap > 0.02
     assert shift.cells[0].margin_q < 0.05
+    assert before.atlas[0].on_markers.value == 0, "nothing of the sort is in the clean pictures"
+    assert shift.cells[0].on_markers_gap > 0.01
+    assert shift.cells[0].on_markers_q < 0.05
     assert shift.told_apart.value > 0.5
     changes = {name: {s.name: s.change.value for s in v.stress} for name, v in (("b", before), ("a", after))}
     assert changes["a"]["corners black"] > 3 * changes["b"]["corners black"]

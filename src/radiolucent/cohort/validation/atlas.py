@@ -47,7 +47,9 @@ class Cell:
         Images that reach the finding's threshold, so that their maps count, and their patients.
     inside, margin
         Mean share of positive evidence inside the expected region and at the margins of the picture.
-    inside_gap, margin_gap, inside_q, margin_q
+    on_markers
+        Mean share of positive evidence on letters, markers and metal, less the share of the picture that they take.
+    inside_gap, margin_gap, on_markers_gap, inside_q, margin_q, on_markers_q
         Difference to the others and its false discovery rate.
     distance, by_chance, p, q
         Distance of the mean maps, what permutations give on average, p, false discovery rate.
@@ -66,15 +68,19 @@ class Cell:
     reached_patients: int
     inside: Interval
     margin: Interval
+    on_markers: Interval
     inside_gap: float
     margin_gap: float
+    on_markers_gap: float
     inside_p: float
     margin_p: float
+    on_markers_p: float
     distance: float
     by_chance: float
     p: float
     inside_q: float = NAN
     margin_q: float = NAN
+    on_markers_q: float = NAN
     q: float = NAN
     saying: str = ""
     cases: tuple[int, ...] = ()
@@ -195,9 +201,13 @@ def cells(
 
 
 def with_rates(rows: Sequence[Cell]) -> list[Cell]:
-    """False discovery rates: maps, shares inside and shares at margins are three families of tests."""
-    q, inside, margin = (corrected([getattr(c, name) for c in rows]) for name in ("p", "inside_p", "margin_p"))
-    return [replace(c, q=q[i], inside_q=inside[i], margin_q=margin[i]) for i, c in enumerate(rows)]
+    """False discovery rates: maps, shares inside, at margins and on markers are four families of tests."""
+    q, inside, margin, markers = (
+        corrected([getattr(c, name) for c in rows]) for name in ("p", "inside_p", "margin_p", "on_markers_p")
+    )
+    return [
+        replace(c, q=q[i], inside_q=inside[i], margin_q=margin[i], on_markers_q=markers[i]) for i, c in enumerate(rows)
+    ]
 
 
 def farthest(sample: Sample, inside: Mask, others: Maps) -> list[tuple[int, ...]]:
@@ -222,6 +232,7 @@ class Part:
         groups = observed.groups[here]
         self.inside = mean_estimate(observed.arrays["shares"][here, k], groups)
         self.margin = mean_estimate(observed.arrays["margins"][here, k], groups)
+        self.on_markers = mean_estimate(observed.arrays["on_markers"][here, k], groups)
 
 
 def cell_of(
@@ -233,7 +244,9 @@ def cell_of(
     far: tuple[int, ...],
 ) -> Cell:
     """A cell of the atlas out of its two sides; ``tested`` is distance, by chance, p."""
-    inside, margin = difference(here.inside, rest.inside), difference(here.margin, rest.margin)
+    inside, margin, on_markers = (
+        difference(getattr(here, name), getattr(rest, name)) for name in ("inside", "margin", "on_markers")
+    )
     few = here.reached_patients < LEAST_UNITS
     return Cell(
         key=key,
@@ -245,10 +258,13 @@ def cell_of(
         reached_patients=here.reached_patients,
         inside=NOTHING if few else as_share(here.inside),
         margin=NOTHING if few else as_share(here.margin),
+        on_markers=NOTHING if few else here.on_markers.interval,
         inside_gap=inside[0],
         inside_p=inside[1],
         margin_gap=margin[0],
         margin_p=margin[1],
+        on_markers_gap=on_markers[0],
+        on_markers_p=on_markers[1],
         distance=float(tested[0]),
         by_chance=float(tested[1]),
         p=float(tested[2]),

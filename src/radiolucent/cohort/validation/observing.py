@@ -18,6 +18,7 @@ from radiolucent.cohort.truth import Case
 from radiolucent.cohort.validation.roster import patient_digest
 from radiolucent.cohort.validation.strata import PLAIN, ROUNDED, WORDED, age_of, strata
 from radiolucent.explain.anatomy import Drawn, crop_to_source, shares_inside
+from radiolucent.explain.foreign import foreign_objects
 from radiolucent.judge.frames import anatomy_frame, foreground_frame
 from radiolucent.judge.guards import content_guards, population_guards
 from radiolucent.prepare.element import text
@@ -51,6 +52,9 @@ class Observation:
     shares, margins
         ``[K]`` share of a finding's positive evidence in its expected region (``nan``: no such region drawn), and in
         the margin of the picture.
+    on_markers
+        ``[K]`` share of a finding's positive evidence in cells of its map that hold a letter, a marker or a piece of
+        metal, less the share of the picture that these cells take: 0 is what chance gives.
     evidence
         ``[K]`` sum of positive evidence, in logits.
     corners
@@ -85,6 +89,7 @@ class Observation:
     embedding: Floats
     shares: Floats
     margins: Floats
+    on_markers: Floats
     evidence: Floats
     peaks: Floats
     maps: Floats
@@ -126,6 +131,7 @@ def observe(
         embedding=inference.embedding,
         shares=_shares(inference, spec, drawn),
         margins=_in_margin(positive, made.geometry),
+        on_markers=_on_markers(positive, frame.display, made.geometry),
         evidence=positive.sum(axis=(1, 2)),
         peaks=_peaks(inference.evidence, made.geometry),
         maps=_each_to_one(in_common_frame(positive, made.geometry, body)),
@@ -217,6 +223,22 @@ def _in_margin(positive: Floats, geometry: Geometry) -> Floats:
     total = positive.sum(axis=(1, 2))
     outer = (positive * ~inner).sum(axis=(1, 2))
     return np.where(total > 0, outer / np.where(total > 0, total, 1.0), np.nan).astype(np.float32)
+
+
+def _on_markers(positive: Floats, display: Floats, geometry: Geometry) -> Floats:
+    """``[K]`` as `Observation` says; ``nan`` where no evidence is positive."""
+    things, step = foreign_objects(np.rint(display * np.float32(255.0)).astype(np.uint8))
+    shape = np.array(positive.shape[1:])
+    touched = np.zeros(shape, dtype=bool)
+    middles = (np.argwhere(things).astype(np.float64) + 0.5) * step
+    at = geometry.to_model(middles) * (shape / np.array(geometry.model_shape))
+    touched[tuple(np.clip(at.astype(np.intp), 0, shape - 1).T)] = True
+    rows, columns = _cells((positive.shape[1], positive.shape[2]), geometry)
+    picture = (rows >= 0) & (rows <= 1) & (columns >= 0) & (columns <= 1)
+    area = (touched & picture).sum() / max(1, picture.sum())
+    total = positive.sum(axis=(1, 2))
+    share = positive[:, touched].sum(axis=1) / np.where(total > 0, total, 1.0)
+    return np.where(total > 0, share - area, np.nan).astype(np.float32)
 
 
 def in_common_frame(values: Floats, geometry: Geometry, body: Frame | None) -> Floats:

@@ -24,7 +24,7 @@ from radiolucent.deliver.folder import write_bytes
 from radiolucent.records.engine import EngineSpec
 
 SHARD = 256
-FORMAT = "radiolucent.observations/1"
+FORMAT = "radiolucent.observations/2"
 Scalars = NDArray[np.float64]
 HALVED = ("maps", "body", "embedding")
 """Kept in half precision."""
@@ -32,7 +32,7 @@ LARGE = ("maps", "body", "embedding")
 """Read from disk only where they are needed."""
 ARRAYS = (
     *("novelty", "brightness", "corners", "age_years", "has_frame", "logits", "chances", "words"),
-    *("shares", "margins", "evidence", "peaks", *LARGE),
+    *("shares", "margins", "on_markers", "evidence", "peaks", *LARGE),
 )
 
 
