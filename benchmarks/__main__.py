@@ -18,6 +18,7 @@ PARTS = {
     "whole_file": ("whole_file", "run", "runs"),
     "memory": ("memory", "run", "files"),
     "receiving": ("receiving", "run", "runs"),
+    "door": ("door", "run", "runs"),
     "associations": ("associations", "run", "associations"),
     "stat": ("stat", "run", "runs"),
     "sustained": ("sustained", "run", "studies"),

@@ -20,9 +20,8 @@ import numpy as np
 from benchmarks.tables import Cell, Table
 from benchmarks.validating import phantoms, some, to_cases
 from radiolucent import wiring
-from radiolucent.cohort.reading import BATCH
 from radiolucent.cohort.truth import Case
-from radiolucent.cohort.validation.gathering import look, prepare
+from radiolucent.cohort.validation.gathering import BATCH, look, prepare
 from radiolucent.cohort.validation.observing import Observation
 from radiolucent.cohort.validation.records import Ask
 from radiolucent.cohort.validation.roster import Roster

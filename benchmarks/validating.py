@@ -16,9 +16,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks.tables import Cell, Table
 from benchmarks.timing import interleaved, paired_ratio, spread
 from radiolucent import wiring
-from radiolucent.cohort.reading import BATCH
 from radiolucent.cohort.truth import Case
-from radiolucent.cohort.validation.gathering import Prepared, look, own_lanes, prepare, read_shard
+from radiolucent.cohort.validation.gathering import BATCH, Prepared, look, own_lanes, prepare, read_shard
 from radiolucent.cohort.validation.observing import Refused
 from radiolucent.cohort.validation.shards import pack
 from radiolucent.engines.checks import Engine, load

@@ -92,7 +92,7 @@ def _cases(scratch: Path) -> dict[str, Reading]:
         cases["head CT (real), thresholds as shipped"] = Reading(
             slice_of_head, as_shipped, HEAD, scratch / "out" / "ct", forced=None
         )
-        for count, folder in _forced(slice_of_head, shipped[HEAD], scratch, (0, 3)).items():
+        for count, folder in _forced(slice_of_head, shipped[HEAD], scratch, (0, 2)).items():
             name = f"head CT (real), {count} positive forced"
             cases[name] = Reading(slice_of_head, folder, HEAD, scratch / "out" / f"ct-{count}", forced=count)
     return cases

@@ -160,5 +160,5 @@ def _died() -> SettingsError:
         "validate_worker",
         found="a worker that died",
         expected="workers that live until their shards are read",
-        action="Run it again: it goes on where it was. A worker needs about 1.2 GB of memory.",
+        action="Run it again: it goes on where it was. A worker needs about 0.8 GB of memory.",
     )

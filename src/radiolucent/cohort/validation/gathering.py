@@ -11,7 +11,7 @@ from pathlib import Path
 from pydicom import Dataset
 
 from radiolucent.cohort.needs import need
-from radiolucent.cohort.reading import BATCH, add_second, first_frame
+from radiolucent.cohort.reading import add_second, first_frame
 from radiolucent.cohort.truth import Case
 from radiolucent.cohort.validation.crew import ALONE, Crew, by_workers
 from radiolucent.cohort.validation.observing import Observation, Refused, observe
@@ -26,6 +26,8 @@ from radiolucent.records.engine import EngineSpec
 from radiolucent.records.image import DecodedFrame, ModelInput
 
 MOST_LANES = 4
+BATCH = 4
+"""Of a lane: with several side by side, small ones keep to a core's cache and out of one another's way."""
 Prepared = tuple[Case, DecodedFrame, Dataset | None, ModelInput]
 
 
