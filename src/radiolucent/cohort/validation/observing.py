@@ -35,6 +35,7 @@ CORNER = 0.12
 """Side of a corner, as a share of the picture's."""
 WORDS = ("low", "moderate", "high")
 NOT_CALLED = -1
+SLICES = frozenset({"CT", "MR"})
 Floats = NDArray[np.float32]
 
 
@@ -54,7 +55,8 @@ class Observation:
         the margin of the picture.
     on_markers
         ``[K]`` share of a finding's positive evidence in cells of its map that hold a letter, a marker or a piece of
-        metal, less the share of the picture that these cells take: 0 is what chance gives.
+        metal, less the share of the picture that these cells take: 0 is what chance gives. ``nan`` for slices, where
+        bone itself is thin and bright.
     evidence
         ``[K]`` sum of positive evidence, in logits.
     corners
@@ -131,7 +133,7 @@ def observe(
         embedding=inference.embedding,
         shares=_shares(inference, spec, drawn),
         margins=_in_margin(positive, made.geometry),
-        on_markers=_on_markers(positive, frame.display, made.geometry),
+        on_markers=_on_markers(positive, frame.display, made.geometry, spec),
         evidence=positive.sum(axis=(1, 2)),
         peaks=_peaks(inference.evidence, made.geometry),
         maps=_each_to_one(in_common_frame(positive, made.geometry, body)),
@@ -225,8 +227,10 @@ def _in_margin(positive: Floats, geometry: Geometry) -> Floats:
     return np.where(total > 0, outer / np.where(total > 0, total, 1.0), np.nan).astype(np.float32)
 
 
-def _on_markers(positive: Floats, display: Floats, geometry: Geometry) -> Floats:
+def _on_markers(positive: Floats, display: Floats, geometry: Geometry, spec: EngineSpec) -> Floats:
     """``[K]`` as `Observation` says; ``nan`` where no evidence is positive."""
+    if not SLICES.isdisjoint(spec.modalities):
+        return np.full(len(positive), np.nan, dtype=np.float32)
     things, step = foreign_objects(np.rint(display * np.float32(255.0)).astype(np.uint8))
     shape = np.array(positive.shape[1:])
     touched = np.zeros(shape, dtype=bool)
