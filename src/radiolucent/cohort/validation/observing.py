@@ -229,7 +229,7 @@ def _in_margin(positive: Floats, geometry: Geometry) -> Floats:
 
 def _on_markers(positive: Floats, display: Floats, geometry: Geometry, spec: EngineSpec) -> Floats:
     """``[K]`` as `Observation` says; ``nan`` where no evidence is positive."""
-    if not SLICES.isdisjoint(spec.modalities):
+    if not SLICES.isdisjoint(spec.population.modalities):
         return np.full(len(positive), np.nan, dtype=np.float32)
     things, step = foreign_objects(np.rint(display * np.float32(255.0)).astype(np.uint8))
     shape = np.array(positive.shape[1:])
