@@ -62,6 +62,7 @@ def test_a_radiologist_signs_and_it_is_everywhere(node: Node, tmp_path: Path) ->
     assert seen["wrong"] == []
     assert seen["hasPrior"]
     assert seen["drawn"] != seen["nudged"], "a region can be moved by keys"
+    assert seen["told"].startswith("modified\nana · "), "the worklist says what was decided, and by whom"
     verified = [d for d in documents if d.get("0040,a493") == "VERIFIED"]
     assert len(verified) == 1
     assert verified[0]["0008,0016"] == SR
