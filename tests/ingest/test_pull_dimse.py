@@ -149,6 +149,23 @@ def test_an_archive_that_finds_too_much_is_asked_to_stop(monkeypatch):
     assert len(found) == 3
 
 
+def test_an_archive_that_answers_and_answers_is_left_when_the_time_is_over():
+    looks = []
+
+    def is_over():
+        looks.append(True)
+        return len(looks) > 3
+
+    with (
+        archive(studies=[study(n) for n in range(1, 60)]) as (made, ours),
+        pytest.raises(PeerUnavailable) as raised,
+    ):
+        ours.find(PriorQuery(patient_id="P1"), limits=PullLimits(is_over=is_over))
+    assert raised.value.code == "peer_no_answer"
+    assert len(looks) == 4
+    assert [each.QueryRetrieveLevel for each in made.asked] == ["STUDY"], "what the series say is not asked any more"
+
+
 def test_a_study_without_a_usable_uid_is_left_out():
     with archive(studies=[study(1, StudyInstanceUID=""), study(2)]) as (_, ours):
         found = ours.find(PriorQuery(patient_id="P1"), limits=LIMITS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -96,10 +96,10 @@ class DimseArchive:
         """
         _keep_identifiers_out_of_the_log()
         with self._associate(self._peer, [build_context(FIND, _UNCOMPRESSED)]) as association:
-            matches = list(_find(association, _study_identifier(query)))
+            matches = list(_find(association, _study_identifier(query), is_over=limits.is_over))
             found = [each for each in map(_candidate, matches) if each is not None and answers(each, query)]
             found.sort(key=lambda each: each.started, reverse=True)
-            return tuple(_described(association, each) for each in found[: limits.candidates])
+            return tuple(_described(association, each, limits.is_over) for each in found[: limits.candidates])
 
     def list_studies(self, query: StudyQuery, *, most: int) -> tuple[Candidate, ...]:
         """Studies of many patients, most recent first; raises as `find`."""
@@ -183,14 +183,23 @@ def _cohort_identifier(query: StudyQuery) -> Dataset:
     return identifier
 
 
-def _find(association: Association, identifier: Dataset, *, most: int | None = None) -> Iterator[Dataset]:
-    """Matches, at most so many (``MOST_MATCHES``); raises unless the archive says that it is done."""
+def _find(
+    association: Association,
+    identifier: Dataset,
+    *,
+    most: int | None = None,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Iterator[Dataset]:
+    """Matches, at most so many (``MOST_MATCHES``); raises unless the archive says that it is done, and in time."""
     most = MOST_MATCHES if most is None else most
     count = 0
     try:
         for answer, match in association.send_c_find(identifier, FIND):
             status = _status(answer, during="C-FIND")
             if status in _PENDING:
+                if is_over():
+                    association.abort()
+                    raise dimse_refusals.no_answer(during="C-FIND")
                 count += 1
                 if count == most:
                     association.send_c_cancel(1, query_model=FIND)
@@ -202,13 +211,15 @@ def _find(association: Association, identifier: Dataset, *, most: int | None = N
         raise dimse_refusals.no_answer(during="C-FIND") from error
 
 
-def _described(association: Association, candidate: Candidate) -> Candidate:
+def _described(
+    association: Association, candidate: Candidate, is_over: Callable[[], bool] = lambda: False
+) -> Candidate:
     """The candidate with what its series say."""
     identifier = Dataset()
     identifier.QueryRetrieveLevel = "SERIES"
     identifier.StudyInstanceUID = candidate.study_instance_uid
     identifier.SeriesInstanceUID = identifier.Modality = identifier.BodyPartExamined = ""
-    series = list(_find(association, identifier))
+    series = list(_find(association, identifier, is_over=is_over))
     return described(
         candidate,
         modalities=[kind for each in series for kind in _texts(each, "Modality")],

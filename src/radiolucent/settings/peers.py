@@ -61,8 +61,8 @@ class Archive(Table):
 
     ``dimse``: ``host``, ``port``, ``ae_title``; ``dicomweb``: ``url``.
     ``retrieve``: by C-GET, or by C-MOVE to our own DICOM door, whose title the archive must know. Only studies of the
-    last ``years`` with at most ``max_instances`` count; requests are ``interval_s`` apart. A study that does not come
-    whole within ``total_s`` is given up.
+    last ``years`` with at most ``max_instances`` count; requests are ``interval_s`` apart. A search that
+    is not answered, or a study that does not come whole, within ``total_s`` is given up.
     """
 
     name: Name
