@@ -29,8 +29,17 @@ def merge(database: Database, *, surviving: Patient, retired: Patient) -> list[s
 
 
 def today(database: Database, said: Patient) -> Patient:
+    """One by one, and in a list with others: they agree."""
     with database.reading() as connection:
-        return hospital.patient_of(connection, said)
+        found = hospital.patient_of(connection, said)
+        many = hospital.patients_of(connection, [cases.PATIENT, said, said, C])
+        assert many == [
+            hospital.patient_of(connection, cases.PATIENT),
+            found,
+            found,
+            hospital.patient_of(connection, C),
+        ]
+        return found
 
 
 def test_an_answer_is_remembered_by_sender_and_control_id(database: Database) -> None:

@@ -17,7 +17,9 @@ from flow import hospital
 from flow.hospital import eventually
 
 from radiolucent.records.person import Sight
+from radiolucent.records.study import Patient
 from radiolucent.review.read_first import ReadFirst
+from radiolucent.store import hospital as records
 from radiolucent.store import work
 from radiolucent.web.api import problems, studies, worklist
 from radiolucent.web.api.caller import SCOPE, Caller
@@ -234,3 +236,18 @@ def test_what_changes_gives_another_version(client, running):
     client.post(f"/studies/{key}/lease", json={})
     assert client.post("/worklist", json={}).json()["version"] != before
     client.delete(f"/studies/{key}/lease")
+
+
+def test_the_worklist_names_the_patient_as_known_today(client, running):
+    before = client.post("/worklist", json={"text": "A2"}).json()["items"][0]
+    said = before["patient"]
+    retired = Patient(patient_id=said["id"], issuer="", name=said["name"], birth_date="", sex="")
+    survivor = Patient(patient_id="NEW-1", issuer="", name="Right^Name", birth_date="19600102", sex="F")
+    with running.installation.journal.entry() as entry:
+        records.merge_patients(entry.connection, surviving=survivor, retired=retired, now=entry.at)
+    for text in ("NEW-1", said["id"], "right name"):
+        items = client.post("/worklist", json={"text": text}).json()["items"]
+        found = next(item for item in items if item["study_key"] == before["study_key"])
+        assert (found["patient"]["name"], found["patient"]["id"]) == ("Right^Name", "NEW-1")
+    view = client.get(f"/studies/{before['study_key']}").json()
+    assert view["patient"]["id"] == "NEW-1", "as the study's own page does"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from radiolucent.records.study import Order, Patient, StudyReport
 from radiolucent.store.documents import from_text, to_text
 from radiolucent.store.schema import messages, orders, patients, studies
+
+PAGE = 500
 
 
 def answered(connection: Connection, sender: str, control_id: str) -> tuple[str, str] | None:
@@ -111,9 +114,29 @@ def merge_patients(connection: Connection, *, surviving: Patient, retired: Patie
 
 def patient_of(connection: Connection, said: Patient) -> Patient:
     """Who a patient of an image is today: the survivor of all merges, with what was last said of them."""
+    return _today(said, lambda patient_id: _rows_of(connection, [patient_id]))
+
+
+def patients_of(connection: Connection, said: Sequence[Patient]) -> list[Patient]:
+    """`patient_of` of many, in a few queries."""
+    known: dict[str, list[Row[Any]]] = {}
+    wanted = {each.patient_id for each in said}
+    while wanted:
+        known |= {patient_id: [] for patient_id in wanted}
+        asked, wanted = sorted(wanted), set()
+        for start in range(0, len(asked), PAGE):
+            for row in _rows_of(connection, asked[start : start + PAGE]):
+                known[row.patient_id].append(row)
+                if row.merged_into_id is not None:
+                    wanted.add(row.merged_into_id)
+        wanted -= known.keys()
+    return [_today(each, known.__getitem__) for each in said]
+
+
+def _today(said: Patient, rows_of: Callable[[str], Sequence[Row[Any]]]) -> Patient:
     current, seen = said, {(said.patient_id, said.issuer)}
     while True:
-        row = _row_of(connection, current)
+        row = _row_of(rows_of(current.patient_id), current)
         if row is None:
             return current
         known = from_text(Patient, row.body)
@@ -129,13 +152,16 @@ def patient_of(connection: Connection, said: Patient) -> Patient:
         current = replace(current, patient_id=row.merged_into_id, issuer=row.merged_into_issuer or "")
 
 
-def _row_of(connection: Connection, patient: Patient) -> Row[Any] | None:
-    """What is known of an identifier: under its own issuer, else under none.
+def _rows_of(connection: Connection, patient_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    return connection.execute(select(patients).where(patients.c.patient_id.in_(patient_ids))).all()
+
+
+def _row_of(same: Sequence[Row[Any]], patient: Patient) -> Row[Any] | None:
+    """What is known of an identifier, of all rows that have it: under its own issuer, else under none.
 
     Images often name no issuer where messages do: then the one issuer that knows the identifier is meant, and of
     several none, because the wrong patient is worse than an old name.
     """
-    same = connection.execute(select(patients).where(patients.c.patient_id == patient.patient_id)).all()
     by_issuer = {row.issuer: row for row in same}
     found = by_issuer.get(patient.issuer) or by_issuer.get("")
     if found is None and not patient.issuer and len(same) == 1:

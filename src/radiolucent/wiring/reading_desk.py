@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,12 @@ class ReadingDesk:
             version = reading.version(connection, now=now.timestamp())
             rows = reading.rows(connection, self._memory, caller.sight)
             told = decisions.opinions_of(connection, caller.name) if self._read_first else set()
-        listed = [worklist.listed(row, now=now, hidden=self._hides(row, told)) for row in rows]
+            stated = [study_context(row, None) for row in rows]
+            today = hospital.patients_of(connection, [context.patient for context in stated])
+        listed = [
+            worklist.listed(row, replace(context, patient=patient), now=now, hidden=self._hides(row, told))
+            for row, context, patient in zip(rows, stated, today, strict=True)
+        ]
         return worklist.answer(worklist.with_priors(listed), wanted, now=now, version=version)
 
     def _hides(self, row: reading.WorkRow, told: set[tuple[str, str]]) -> bool:
@@ -108,7 +113,8 @@ class ReadingDesk:
                 order = hospital.order_of(
                     connection, accession_number=row.accession_number, study_instance_uid=row.study_instance_uid
                 )
-                context = study_context(row, order)
+                stated = study_context(row, order)
+                context = replace(stated, patient=hospital.patient_of(connection, stated.patient))
             else:
                 context = hospital.as_known_today(connection, report).context
                 opinion = decisions.opinion(connection, study_key, report.report_id, caller.name)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from radiolucent.pipeline.study_context import study_context
 from radiolucent.records.decision import Lease, ReviewState
 from radiolucent.records.study import StudyContext
 from radiolucent.review.leases import running
@@ -48,8 +47,8 @@ class Listed:
         return () if said is None or self.hidden else tuple(f for f in said.findings if f.positive)
 
 
-def listed(row: WorkRow, *, now: datetime, hidden: bool) -> Listed:
-    """A row with its state and urgency."""
+def listed(row: WorkRow, context: StudyContext, *, now: datetime, hidden: bool) -> Listed:
+    """A row with its state and urgency; ``context`` as it is known today."""
     lease = running(row.lease, now)
     standing = Standing(
         state=row.state, status=row.status, is_decided=row.decided is not None, is_held=lease is not None
@@ -66,7 +65,7 @@ def listed(row: WorkRow, *, now: datetime, hidden: bool) -> Listed:
     )
     return Listed(
         row=row,
-        context=study_context(row, None),
+        context=context,
         state=state,
         urgency=without_result(urgency) if hidden else urgency,
         lease=lease,
@@ -78,10 +77,10 @@ def with_priors(listed: Sequence[Listed]) -> list[Listed]:
     """The same rows, told which of them have an earlier one of the same patient."""
     first: dict[str, datetime] = {}
     for each in listed:
-        who, at = each.row.patient_id, each.context.started
+        who, at = each.context.patient.patient_id, each.context.started
         if who and at is not None:
             first[who] = min(at, first.get(who, at))
-    return [replace(each, has_prior=_is_after(each, first.get(each.row.patient_id))) for each in listed]
+    return [replace(each, has_prior=_is_after(each, first.get(each.context.patient.patient_id))) for each in listed]
 
 
 def _is_after(each: Listed, first: datetime | None) -> bool:
@@ -111,7 +110,8 @@ def _matches(each: Listed, wanted: Wanted) -> bool:
     said = each.row.said
     text = wanted.text.casefold().strip()
     patient = each.context.patient
-    words = (patient.name, patient.patient_id, each.row.accession_number, each.context.description)
+    numbers = (patient.patient_id, each.row.patient_id, each.row.accession_number)
+    words = (patient.name, *numbers, each.context.description)
     received = each.row.first_received_at
     return (
         (not wanted.states or each.state in wanted.states)
