@@ -247,6 +247,9 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 @settings(max_examples=400)
 @example(data=b"", syntax=DeflatedExplicitVRLittleEndian)
+@example(
+    data=REAL.replace(b"\x90\x00PN", b"\x90\x00P\xe4"), syntax=ExplicitVRLittleEndian
+)  # an empty value of no known VR
 @given(data=mutated() | st.binary(max_size=300), syntax=st.sampled_from(SYNTAXES))
 def test_any_bytes_are_known_or_refused(data: bytes, syntax: str) -> None:
     try:

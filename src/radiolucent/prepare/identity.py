@@ -286,8 +286,8 @@ def _member_of(header: Dataset, tag: BaseTag) -> str:
 
 
 def _placeless(header: Dataset, tag: BaseTag) -> RawDataElement | None:
-    """An element as it was read, wherever in its file it stood; ``None`` for a sequence or a long one."""
-    raw = header.get_item(tag)
+    """An element as read, wherever in its file it stood; ``None`` for a sequence, a long or an unreadable one."""
+    raw = tolerant(lambda: header.get_item(tag))  # which converts an element that has no value yet
     if not isinstance(raw, RawDataElement) or raw.length > REMEMBERED_BYTES or not isinstance(raw.value, bytes):
         return None
     return raw._replace(value_tell=0)
