@@ -57,7 +57,7 @@ def validate(
         int, typer.Option("--stress", help="Change so many images a little and read them again; 0: none.")
     ] = 0,
     workers: Annotated[
-        int, typer.Option("--workers", help="Processes that read, one core each; 1: this one, on all cores.")
+        int, typer.Option("--workers", help="Processes that read, one core each; 1: this one, on up to four.")
     ] = 1,
     ray: Annotated[
         str | None,

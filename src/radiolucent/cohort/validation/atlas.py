@@ -26,7 +26,7 @@ from radiolucent.cohort.validation.estimates import (
 )
 from radiolucent.cohort.validation.observing import GRID
 from radiolucent.cohort.validation.shards import Observed
-from radiolucent.cohort.validation.subgroups import Mask, Stratum
+from radiolucent.cohort.validation.subgroups import Mask, Stratum, everything
 
 PERMUTATIONS = 999
 DRAWN = 300
@@ -294,3 +294,8 @@ def mean_maps(observed: Observed, strata: Sequence[Stratum], reach: Mask) -> tup
         (sums / reached).astype(np.float32).reshape(len(strata), count, GRID, GRID),
         (bodies / framed).astype(np.float32).reshape(len(strata), GRID, GRID),
     )
+
+
+def maps_of_all(observed: Observed, thresholds: Sequence[float]) -> tuple[Maps, Maps]:
+    """`mean_maps` of a whole cohort: ``[1, K, GRID, GRID]`` and ``[1, GRID, GRID]``."""
+    return mean_maps(observed, [everything(len(observed))], reaching(observed, thresholds))

@@ -12,6 +12,7 @@ from radiolucent.cohort.validation.atlas import (
     Maps,
     Part,
     as_share,
+    maps_of_all,
     mean_estimate,
     mean_maps,
     reaching,
@@ -20,10 +21,9 @@ from radiolucent.cohort.validation.atlas import (
 from radiolucent.cohort.validation.estimates import LEAST_UNITS, auc_gap, corrected, share_estimate
 from radiolucent.cohort.validation.pairing import AUC_MARGIN, RATE_MARGIN, Pairing, Side
 from radiolucent.cohort.validation.shards import Observed
-from radiolucent.cohort.validation.subgroups import FOUND, Mask, Stratum
+from radiolucent.cohort.validation.subgroups import ALL, FOUND, Mask, Stratum
 
 MARGINS = {"auc": AUC_MARGIN, "sensitivity": RATE_MARGIN, "specificity": RATE_MARGIN}
-ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,10 +125,7 @@ class _Looking:
         self._side, self._strata = side, strata
         self._reach = reaching(side.observed, thresholds)
         self._maps, _ = mean_maps(side.observed, strata, self._reach)
-        self._reference: Maps | None = None
-        if reference is not None:
-            everything = Stratum(by="all", value="all", members=np.ones(len(reference), dtype=bool))
-            self._reference = mean_maps(reference, [everything], reaching(reference, thresholds))[0][0]
+        self._reference = None if reference is None else maps_of_all(reference, thresholds)[0][0]
 
     def part(self, s: int, key: str) -> Part:
         """The images of a stratum that reach the finding's threshold."""

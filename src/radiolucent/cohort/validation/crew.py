@@ -37,7 +37,8 @@ class Crew:
     Parameters
     ----------
     workers
-        Processes on this machine, one core each; 1: this process alone, which uses every core it can.
+        Processes on this machine, one core each; 1: this process alone, with as many batches side by
+        side as `gathering.own_lanes` says.
     ray
         Address of a Ray cluster, or ``auto``: the one that runs on this machine, or else one started for this run.
     """
@@ -160,5 +161,5 @@ def _died() -> SettingsError:
         "validate_worker",
         found="a worker that died",
         expected="workers that live until their shards are read",
-        action="Run it again: it goes on where it was. A worker needs about 0.8 GB of memory.",
+        action="Run it again: it goes on where it was. A worker needs about 0.5 GB of memory.",
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from radiolucent.cohort.measure import NAN, Floats, Groups
+from radiolucent.cohort.measure import Floats, Groups
 from radiolucent.cohort.validation.shards import Observed
 from radiolucent.cohort.validation.subgroups import Mask, Stratum
 from radiolucent.errors import SettingsError
@@ -58,8 +58,7 @@ class Pairing:
 
     def truth(self, key: str) -> Floats:
         """``[N]`` 1, 0 or ``nan``."""
-        cases = self.new.observed.cases
-        return np.array([cases[i].labels.get(key, NAN) for i in self.new.at], dtype=np.float64)
+        return self.new.observed.labels(key)[self.new.at]
 
     def strata_of_old(self, strata: Sequence[Stratum]) -> list[Stratum]:
         """The new version's strata over the old one's images; what it alone has read belongs to none."""

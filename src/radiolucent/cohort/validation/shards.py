@@ -72,6 +72,10 @@ class Observed:
     def __len__(self) -> int:
         return len(self.groups)
 
+    def labels(self, key: str) -> Scalars:
+        """``[N]`` truth of a finding: 1, 0 or ``nan``."""
+        return np.array([case.labels.get(key, np.nan) for case in self.cases], dtype=np.float64)
+
     def large(self, name: str, at: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
         """Maps or embeddings of the images ``at``, a file at a time: ``(positions in at, values)``."""
         wanted = self.places[at]

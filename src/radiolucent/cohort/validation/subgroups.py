@@ -22,7 +22,7 @@ from radiolucent.cohort.validation.estimates import (
 from radiolucent.cohort.validation.strata import AGE_BANDS
 
 MOST_VALUES = 12
-OTHERS = "others"
+ALL, OTHERS = "all", "others"
 FIGURES = ("auc", "sensitivity", "specificity")
 FOUND = 0.05
 """A difference is told where its false discovery rate is below this."""
@@ -76,6 +76,11 @@ class Worst:
     auc: Interval
     gap: float
     q: float
+
+
+def everything(count: int) -> Stratum:
+    """All of so many images."""
+    return Stratum(by=ALL, value=ALL, members=np.ones(count, dtype=bool))
 
 
 def strata_of(said: Sequence[Mapping[str, str]]) -> Iterator[Stratum]:

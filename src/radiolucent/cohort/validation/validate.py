@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from radiolucent.cohort.measure import Floats, rate
+from radiolucent.cohort.measure import rate
 from radiolucent.cohort.needs import need
 from radiolucent.cohort.validation.atlas import Maps, cells, draw, mean_maps, reaching
 from radiolucent.cohort.validation.change import VersionChange, version_change
@@ -31,6 +31,7 @@ from radiolucent.cohort.validation.subgroups import (
     GroupFigures,
     Mask,
     Stratum,
+    everything,
     strata_of,
     subgroups,
     with_rates,
@@ -89,7 +90,7 @@ def validate(
     roster = _read_roster(files, ask, spec) if roster_of is None else roster_of(spec)
     reference = None if ask.reference is None else read_reference(ask.reference, spec)
     observed = _observe(roster, engine, files, ask, out, progress)
-    strata = [_everything(observed), *strata_of(observed.strata)]
+    strata = [everything(len(observed)), *strata_of(observed.strata)]
     reach = reaching(observed, [f.threshold for f in spec.findings])
     maps, bodies = mean_maps(observed, strata, reach)
     found = _figures(observed, roster, engine, files, ask, strata, reach, progress)
@@ -139,7 +140,7 @@ def _figures(
     rows = _subgroups(observed, spec, strata[1:])
     every = _all_findings(spec)
     keys, thresholds = [key for key, _, _ in every], [threshold for _, _, threshold in every]
-    trained, labels = keys[: len(spec.findings)], [labels_of(observed, key) for key in keys]
+    trained, labels = keys[: len(spec.findings)], [observed.labels(key) for key in keys]
     progress("where it looks", 0, 1)
     sample = draw(observed, strata, reach)
     atlas = cells(observed, trained, strata, sample, reach, permutations=ask.permutations)
@@ -200,10 +201,6 @@ def _check(ask: Ask) -> None:
         )
 
 
-def _everything(observed: Observed) -> Stratum:
-    return Stratum(by="all", value="all", members=np.ones(len(observed), dtype=bool))
-
-
 def _change(
     observed: Observed,
     reference: Observed | None,
@@ -258,16 +255,11 @@ def _all_findings(spec: EngineSpec) -> list[tuple[str, str, float]]:
     return trained + [(d.key, d.display, d.threshold) for d in spec.derived]
 
 
-def labels_of(observed: Observed, key: str) -> Floats:
-    """``[N]`` 1, 0 or ``nan``."""
-    return np.array([case.labels.get(key, np.nan) for case in observed.cases], dtype=np.float64)
-
-
 def _findings(observed: Observed, spec: EngineSpec, ask: Ask, progress: Progress) -> Iterator[Performance]:
     every = _all_findings(spec)
     for k, (key, display, threshold) in enumerate(every):
         progress("figures", k + 1, len(every))
-        labels = labels_of(observed, key)
+        labels = observed.labels(key)
         if np.isnan(labels).all():
             continue
         yield performance(
@@ -286,7 +278,7 @@ def _findings(observed: Observed, spec: EngineSpec, ask: Ask, progress: Progress
 def _subgroups(observed: Observed, spec: EngineSpec, strata: Sequence[Stratum]) -> list[GroupFigures]:
     rows: list[GroupFigures] = []
     for k, (key, _, threshold) in enumerate(_all_findings(spec)):
-        labels = labels_of(observed, key)
+        labels = observed.labels(key)
         if not np.isnan(labels).all():
             rows += subgroups(
                 key, observed.arrays["chances"][:, k], labels, observed.groups, strata, threshold=threshold

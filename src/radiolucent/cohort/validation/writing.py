@@ -11,13 +11,12 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from radiolucent.cohort.package import plain
-from radiolucent.cohort.validation.atlas import mean_maps, reaching
+from radiolucent.cohort.validation.atlas import maps_of_all
 from radiolucent.cohort.validation.cases import Cases, sections
 from radiolucent.cohort.validation.page import render, render_cases
 from radiolucent.cohort.validation.page_probes import CASES
 from radiolucent.cohort.validation.printing import printed
 from radiolucent.cohort.validation.records import SCHEMA, Validation
-from radiolucent.cohort.validation.subgroups import Stratum
 from radiolucent.cohort.validation.validate import Found
 from radiolucent.deliver.folder import write_bytes
 
@@ -69,9 +68,7 @@ def write(found: Found, out: Path, *, with_pdf: bool = False) -> None:
     write_bytes(out / ATLAS, buffer.getvalue())
     reference = None
     if found.reference is not None:
-        everything = Stratum(by="all", value="all", members=np.ones(len(found.reference), dtype=bool))
-        reach = reaching(found.reference, [f.threshold for f in spec.findings])
-        reference = mean_maps(found.reference, [everything], reach)
+        reference = maps_of_all(found.reference, [f.threshold for f in spec.findings])
     page = render(found.validation, names, found.strata, found.maps, found.bodies, reference)
     write_bytes(out / REPORT, page.encode("utf-8"))
     if with_pdf:
