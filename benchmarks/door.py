@@ -19,7 +19,7 @@ from benchmarks.receiving import MEMORY, WIDE, Receiver, slices
 from benchmarks.tables import Cell, Table
 from radiolucent.ingest.callers import callers
 from radiolucent.ingest.dicom_server import DicomServer, Doors
-from radiolucent.prepare.identity import Identified, identify
+from radiolucent.prepare.identity import Identified, identify_offered
 from radiolucent.records.door import Offered
 from radiolucent.settings import Dicom
 from radiolucent.standards.implementation import IMPLEMENTATION_CLASS_UID
@@ -63,15 +63,7 @@ def serve(step: str, port: int, folder: Path) -> None:
     blobs = Blobs(folder / "kept", reserve_bytes=0)
 
     def header(offered: Offered) -> Identified:
-        return identify(
-            offered.dataset,
-            transfer_syntax_uid=offered.transfer_syntax_uid,
-            sop_class_uid=offered.sop_class_uid,
-            sop_instance_uid=offered.sop_instance_uid,
-            calling_ae=offered.sender,
-            peer=offered.peer,
-            implementation_class_uid=IMPLEMENTATION_CLASS_UID,
-        )
+        return identify_offered(offered, implementation_class_uid=IMPLEMENTATION_CLASS_UID)
 
     def file(offered: Offered) -> None:
         found = header(offered)

@@ -10,7 +10,7 @@ from typing import Protocol
 from radiolucent.errors import InputRefused
 from radiolucent.pipeline.faults import Faults
 from radiolucent.pipeline.journal import Entry, Journal
-from radiolucent.prepare.identity import Identified, identify
+from radiolucent.prepare.identity import Identified, identify_offered
 from radiolucent.records.door import Offered
 from radiolucent.records.person import MAIN_SITE
 from radiolucent.records.received import Kept, Received
@@ -72,7 +72,7 @@ class Intake:
         Raises
         ------
         InputRefused
-            What `identify` raises; ``instance_too_large``; ``duplicate_uid`` where another content has the UID.
+            What `identify_offered` raises; ``instance_too_large``; ``duplicate_uid`` where another content has the UID.
         PeerUnavailable
             ``storage_full``, ``database_unavailable``: nothing was kept, and the sender may try again.
         """
@@ -83,15 +83,7 @@ class Intake:
                 expected="a smaller instance",
                 action="Raise the limit, or leave this kind of object out.",
             )
-        found = identify(
-            offered.dataset,
-            transfer_syntax_uid=offered.transfer_syntax_uid,
-            sop_class_uid=offered.sop_class_uid,
-            sop_instance_uid=offered.sop_instance_uid,
-            calling_ae=offered.sender,
-            peer=offered.peer,
-            implementation_class_uid=self._implementation,
-        )
+        found = identify_offered(offered, implementation_class_uid=self._implementation)
         kept = self._keep(offered, found)
         if kept.outcome == "conflict":
             raise _other_content()

@@ -30,6 +30,7 @@ from radiolucent.prepare.codestream import truncated
 from radiolucent.prepare.element import first_item, integer, text, texts
 from radiolucent.prepare.header import UID_PATTERN, not_dicom
 from radiolucent.prepare.storage_class import check_class
+from radiolucent.records.door import Offered
 from radiolucent.records.received import Received
 from radiolucent.records.study import Patient
 
@@ -142,6 +143,19 @@ def identify(
             is_stat=study.is_stat,
         )
         return Identified(received=received, head=_head(received, implementation_class_uid))
+
+
+def identify_offered(offered: Offered, *, implementation_class_uid: str) -> Identified:
+    """`identify` of what came through a door."""
+    return identify(
+        offered.dataset,
+        transfer_syntax_uid=offered.transfer_syntax_uid,
+        sop_class_uid=offered.sop_class_uid,
+        sop_instance_uid=offered.sop_instance_uid,
+        calling_ae=offered.sender,
+        peer=offered.peer,
+        implementation_class_uid=implementation_class_uid,
+    )
 
 
 def split_part10(data: bytes) -> tuple[memoryview, str]:

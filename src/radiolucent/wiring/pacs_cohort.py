@@ -25,7 +25,7 @@ from radiolucent.ingest.dicom_server import DicomServer, Doors
 from radiolucent.ingest.pull import Pace, PullLimits
 from radiolucent.ingest.pull_cohort import CohortArchive, Harvest, Manners, Pulled, Wanted, pull_cohort
 from radiolucent.pipeline.journal import Journal
-from radiolucent.prepare.identity import identify
+from radiolucent.prepare.identity import identify_offered
 from radiolucent.records.door import Offered
 from radiolucent.records.engine import EngineSpec
 from radiolucent.records.received import Received
@@ -287,15 +287,7 @@ class _Scratch:
 
     def _keep(self, offered: Offered) -> None:
         """Write an image of the study that was asked for; objects of another kind are passed over."""
-        found = identify(
-            offered.dataset,
-            transfer_syntax_uid=offered.transfer_syntax_uid,
-            sop_class_uid=offered.sop_class_uid,
-            sop_instance_uid=offered.sop_instance_uid,
-            calling_ae=offered.sender,
-            peer=offered.peer,
-            implementation_class_uid=IMPLEMENTATION_CLASS_UID,
-        )
+        found = identify_offered(offered, implementation_class_uid=IMPLEMENTATION_CLASS_UID)
         received = found.received
         if received.study_instance_uid != self._asking:
             raise _not_asked_for()
